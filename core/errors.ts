@@ -1,0 +1,89 @@
+/** Where an error's explanation lives; each code is a heading in that file. */
+const TROUBLESHOOTING = 'docs/troubleshooting.md'
+
+/** Every code a person can meet, with the HTTP status the API answers it with. */
+export const ERROR_STATUS = {
+  RECIPE_INVALID: 400,
+  TEAM_INVALID: 400,
+  REQUEST_INVALID: 400,
+  DATASET_NOT_FOUND: 400,
+  DATASET_INVALID: 400,
+  MODEL_NOT_FOUND: 400,
+  MODEL_UNREADABLE: 400,
+  PROMPT_TOO_LONG: 400,
+  NO_CAPACITY_FITS: 400,
+  LICENCE_REFUSED: 400,
+  UPLOAD_MISMATCH: 400,
+  RUN_NOT_FOUND: 404,
+  ROUTE_NOT_FOUND: 404,
+  NOT_READY: 404,
+  RUN_NOT_STARTED: 503,
+  INTERNAL: 500,
+  DEPLOYMENT_NOT_FOUND: 400,
+  API_UNREACHABLE: 503,
+  PREREQUISITE_MISSING: 400,
+  PORT_BUSY: 409,
+  DISK_FULL: 507,
+  SETUP_FAILED: 500,
+} as const
+
+export type ErrorCode = keyof typeof ERROR_STATUS
+
+/** One thing wrong at one place of the input. */
+export interface Issue {
+  /** The field, as in `training.epochs`, or `line 17`. */
+  readonly path: string
+  readonly message: string
+}
+
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: ErrorCode
+  readonly detail: string
+  readonly nextStep: string
+  readonly issues: readonly Issue[]
+}
+
+/**
+ * An error a person can act on: what was wrong and its value (`detail`), what to do next (`nextStep`).
+ * The CLI prints it, the API answers with it as problem details (RFC 9457): one body in both places.
+ */
+export class RoslinError extends Error {
+  override readonly name = 'RoslinError'
+  readonly code: ErrorCode
+  readonly nextStep: string
+  readonly issues: readonly Issue[]
+
+  constructor(code: ErrorCode, detail: string, nextStep: string, issues: readonly Issue[] = []) {
+    super(detail)
+    this.code = code
+    this.nextStep = nextStep
+    this.issues = issues
+  }
+
+  toProblem(): Problem {
+    return {
+      type: `${TROUBLESHOOTING}#${this.code.toLowerCase()}`,
+      title: this.code
+        .toLowerCase()
+        .replaceAll('_', ' ')
+        .replace(/^./, (letter) => letter.toUpperCase()),
+      status: ERROR_STATUS[this.code],
+      code: this.code,
+      detail: this.message,
+      nextStep: this.nextStep,
+      issues: this.issues,
+    }
+  }
+
+  /** The error a problem body stands for: what the CLI raises when the API has answered with one. */
+  static fromProblem(problem: Problem): RoslinError {
+    return new RoslinError(problem.code, problem.detail, problem.nextStep, problem.issues)
+  }
+}
+
+export function isProblem(body: unknown): body is Problem {
+  return typeof body === 'object' && body !== null && 'code' in body && 'nextStep' in body
+}

@@ -1,0 +1,24 @@
+/** How a step's container ends. The container contract: any image that keeps this table can replace ours. */
+export const EXIT_CODES = {
+  succeeded: 0,
+  unexpected: 1,
+  userError: 10,
+  modelUnreadable: 11,
+  interrupted: 20,
+  outOfMemory: 21,
+  hung: 22,
+  diverged: 23,
+  budgetStopped: 24,
+  driverMismatch: 30,
+  resourcesMissing: 31,
+  storage: 40,
+} as const
+
+export type ExitName = keyof typeof EXIT_CODES
+
+/** After these Batch starts the same job again: the host went away, not the training. */
+export const RETRIED_EXIT_CODES: readonly number[] = [EXIT_CODES.interrupted, EXIT_CODES.storage]
+
+export function exitName(code: number): ExitName | undefined {
+  return (Object.keys(EXIT_CODES) as ExitName[]).find((name) => EXIT_CODES[name] === code)
+}

@@ -1,0 +1,37 @@
+import type { Recipe } from './recipe.ts'
+import type { InstanceType } from './instance-types.ts'
+
+const GIB = 2 ** 30
+
+/**
+ * Bytes of state per weight. Full fine-tuning in mixed precision with Adam: 2 for the weight, 2 for its gradient and 12 for
+ * the 32-bit copy and the two moments (Rajbhandari et al., ZeRO, section 3.1). LoRA: the frozen weight alone; the adapters are below 1 %.
+ */
+const STATE_BYTES = { full: 16, lora: 2 } as const
+const CPU_STATE_BYTES = { full: 16, lora: 4 } as const
+
+/** Activations, buffers and fragmentation on one device; an allowance until a run of the same shape has been measured. */
+const WORKING_GIB = 4
+const USABLE_FRACTION = 0.92
+
+export interface MemoryFit {
+  readonly fits: boolean
+  /** A sentence with the arithmetic in it. */
+  readonly reason: string
+}
+
+/** Whether the training state fits: sharded over the GPUs by ZeRO-3, or in the one CPU process. */
+export function memoryFit(recipe: Recipe, parameters: number, instance: InstanceType): MemoryFit {
+  const { method } = recipe.training
+  const onGpu = recipe.resources.gpus > 0 && instance.gpu !== undefined
+  const devices = onGpu ? recipe.resources.gpus : 1
+  const bytes = (onGpu ? STATE_BYTES : CPU_STATE_BYTES)[method]
+  const availableGiB = (onGpu ? (instance.gpu?.memoryGiB ?? 0) : instance.memoryGiB) * USABLE_FRACTION
+  const neededGiB = (parameters * bytes) / devices / GIB + (onGpu ? WORKING_GIB : 1)
+  const fits = neededGiB <= availableGiB
+  const weights = `${(parameters / 1e9).toFixed(2)} B weights × ${bytes} B ÷ ${devices}`
+  return {
+    fits,
+    reason: `${weights} + working space = ${neededGiB.toFixed(1)} GiB per device, ${availableGiB.toFixed(1)} GiB usable`,
+  }
+}

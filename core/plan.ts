@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { BaseModelFacts } from './base-model.ts'
+import { type DeployedCapacity, fittingCapacity } from './capacity.ts'
+import { instanceType } from './instance-types.ts'
+import { inheritedLicence } from './licence.ts'
+import { keptEpochs, type Recipe, recipeSchema } from './recipe.ts'
+import { storageLayout } from './storage-layout.ts'
+
+/** What one Batch job is given. */
+const stepSchema = z.strictObject({
+  jobQueueArn: z.string(),
+  jobDefinitionArn: z.string(),
+  vcpus: z.int().positive(),
+  memoryMiB: z.int().positive(),
+  gpus: z.int().min(0),
+  timeoutSeconds: z.int().positive(),
+})
+
+export type PlannedStep = z.output<typeof stepSchema>
+
+/** What the system runs: the recipe with every reference pinned. Immutable; the only thing a container is pointed to. */
+export const planSchema = z.strictObject({
+  planVersion: z.literal(1),
+  runId: z.string(),
+  team: z.string(),
+  createdAt: z.iso.datetime(),
+  recipe: recipeSchema,
+  keepEpochs: z.array(z.int().min(1)),
+  baseModel: z.strictObject({
+    source: z.string(),
+    /** The commit, for a model of the Hub. */
+    revision: z.string().optional(),
+    licence: z.string(),
+    parameters: z.int().positive(),
+    contextTokens: z.int().positive(),
+    /** Where Prepare puts the model, and Train and Evaluate read it. */
+    mirrorUri: z.string(),
+  }),
+  dataset: z.strictObject({
+    uri: z.string(),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    rows: z.int().positive(),
+    licence: z.string(),
+  }),
+  preparedUri: z.string(),
+  runUri: z.string(),
+  modelUri: z.string(),
+  licence: z.strictObject({ commercialUse: z.boolean(), shareAlike: z.boolean(), because: z.array(z.string()).readonly() }),
+  code: z.strictObject({ version: z.string(), trainerImage: z.string() }),
+  capacity: z.array(
+    z.strictObject({
+      instanceType: z.string(),
+      purchase: z.enum(['on-demand', 'spot']),
+      waitMinutes: z.int(),
+      jobQueueArn: z.string(),
+      amiId: z.string().optional(),
+      priceUsdPerHour: z.number(),
+      priceCheckedOn: z.string().optional(),
+      reason: z.string(),
+    }),
+  ),
+  steps: z.strictObject({ prepare: stepSchema, train: stepSchema, evaluate: stepSchema }),
+})
+
+export type Plan = z.output<typeof planSchema>
+export type StepName = keyof Plan['steps']
+
+/** What planning found outside: the facts that are not in the recipe. */
+export interface PinnedInputs {
+  readonly model: BaseModelFacts & { readonly revision?: string; readonly contentKey: string }
+  readonly dataset: { readonly sha256: string; readonly rows: number }
+}
+
+/** Where a plan will run: the team's deployment. */
+export interface Deployment {
+  readonly team: string
+  readonly bucket: string
+  readonly cpuJobQueueArn: string
+  readonly jobDefinitionArns: Readonly<Record<StepName, string>>
+  readonly capacity: readonly DeployedCapacity[]
+  readonly codeVersion: string
+  readonly trainerImage: string
+}
+
+/** Evaluation generates for minutes, not days; twelve hours is beyond any table of prompts. */
+const EVALUATE_TIMEOUT_SECONDS = 12 * 3600
+/** Mirroring 48 GB from the Hub at 50 MB/s takes a quarter of an hour; the rest is room. */
+const PREPARE_TIMEOUT_SECONDS = 6 * 3600
+
+/**
+ * The plan of a run: pure, so the same recipe, inputs and deployment give the same plan.
+ * @throws RoslinError NO_CAPACITY_FITS
+ */
+export function makePlan(run: { runId: string; createdAt: string }, recipe: Recipe, inputs: PinnedInputs, deployment: Deployment): Plan {
+  const layout = storageLayout(deployment.bucket)
+  const capacity = fittingCapacity(recipe, inputs.model.parameters, deployment.capacity)
+  const [first] = capacity
+  if (!first) throw new Error('fittingCapacity returns at least one option or throws')
+  const { vcpus, memoryGiB } = instanceType(first.instanceType)
+  const onGpuHost = {
+    jobQueueArn: first.jobQueueArn,
+    vcpus,
+    // The ECS agent and the kernel keep some: a job that asks for all of it is never placed.
+    memoryMiB: Math.floor(memoryGiB * 1024 * 0.9),
+    gpus: recipe.resources.gpus,
+  }
+  const prepareMemoryMiB = prepareMemory(inputs.model.parameters)
+  return {
+    planVersion: 1,
+    runId: run.runId,
+    team: deployment.team,
+    createdAt: run.createdAt,
+    recipe,
+    keepEpochs: keptEpochs(recipe),
+    baseModel: {
+      source: recipe.baseModel.source,
+      ...(inputs.model.revision && { revision: inputs.model.revision }),
+      licence: recipe.baseModel.licence,
+      parameters: inputs.model.parameters,
+      contextTokens: inputs.model.contextTokens,
+      mirrorUri: layout.baseModel(inputs.model.contentKey),
+    },
+    dataset: { uri: recipe.dataset.source, ...inputs.dataset, licence: recipe.dataset.licence },
+    preparedUri: layout.prepared(preparedKey(recipe, inputs)),
+    runUri: layout.run(run.runId),
+    modelUri: layout.model(recipe.name, run.runId),
+    licence: inheritedLicence([
+      { of: recipe.baseModel.source, spdx: recipe.baseModel.licence },
+      { of: recipe.dataset.source, spdx: recipe.dataset.licence },
+    ]),
+    code: { version: deployment.codeVersion, trainerImage: deployment.trainerImage },
+    capacity,
+    steps: {
+      prepare: {
+        jobQueueArn: deployment.cpuJobQueueArn,
+        jobDefinitionArn: deployment.jobDefinitionArns.prepare,
+        vcpus: 2,
+        memoryMiB: prepareMemoryMiB,
+        gpus: 0,
+        timeoutSeconds: PREPARE_TIMEOUT_SECONDS,
+      },
+      train: {
+        ...onGpuHost,
+        jobDefinitionArn: deployment.jobDefinitionArns.train,
+        timeoutSeconds: Math.ceil(recipe.limits.maxHours * 3600),
+      },
+      evaluate: {
+        ...onGpuHost,
+        jobDefinitionArn: deployment.jobDefinitionArns.evaluate,
+        timeoutSeconds: EVALUATE_TIMEOUT_SECONDS,
+      },
+    },
+  }
+}
+
+/** Prepare holds at most one copy of a shard, or all of a small model that it converts. */
+function prepareMemory(parameters: number): number {
+  return Math.min(28 * 1024, 4096 + Math.ceil((parameters * 4) / 2 ** 20))
+}
+
+/** Same data, model and settings: same prepared rows. A change to what Prepare writes needs a new version here. */
+const PREPARED_VERSION = 1
+
+function preparedKey(recipe: Recipe, inputs: PinnedInputs): string {
+  const { maxTokens, seed } = recipe.training
+  return contentKey([
+    PREPARED_VERSION,
+    inputs.dataset.sha256,
+    inputs.model.contentKey,
+    maxTokens,
+    seed,
+    recipe.dataset.heldOutFraction,
+  ])
+}
+
+/** A short name for what it was made from. */
+export function contentKey(parts: readonly (string | number)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import { RoslinError } from './errors.ts'
+import { schemaIssues } from './schema-issues.ts'
+
+const slug = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'lower-case letters, digits and inner hyphens, 1 to 40 characters')
+
+/** SPDX identifier, or a `LicenseRef-` for what SPDX does not list. */
+const licence = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9.+-]*$/, 'an SPDX identifier such as Apache-2.0 or CC-BY-NC-4.0')
+
+const baseModel = z
+  .strictObject({
+    source: z
+      .string()
+      .min(1)
+      .describe('hf://owner/name, an s3:// folder of the team, or a local folder beside the recipe'),
+    revision: z.string().min(1).optional().describe('hf:// only: a commit or branch; a branch is pinned to its commit'),
+    licence,
+    parameters: z.int().positive().optional().describe('Number of weights; needed where Roslin does not know the model'),
+    contextTokens: z.int().positive().optional().describe('Longest input in tokens; needed where Roslin does not know the model'),
+  })
+  .describe('The pretrained causal language model to start from')
+
+const dataset = z.strictObject({
+  source: z.string().min(1).describe('An s3:// object of the team, or a local file beside the recipe (JSON array or JSON Lines)'),
+  licence,
+  heldOutFraction: z.number().min(0).max(0.5).default(0.02).describe('Share of the rows never trained on; their loss is reported'),
+})
+
+const lora = z.strictObject({
+  rank: z.int().min(1).max(512).default(8),
+  alpha: z.number().positive().default(16),
+  dropout: z.number().min(0).lt(1).default(0),
+})
+
+const training = z.strictObject({
+  method: z.enum(['full', 'lora']).default('full').describe('full: every weight; lora: low-rank adapters, merged at the end'),
+  lora: lora.prefault({}),
+  epochs: z.int().min(1).max(100).default(1),
+  keepEpochs: z.array(z.int().min(1)).optional().describe('Epochs whose checkpoints stay and are compared; default: the last'),
+  learningRate: z.number().positive().max(1).default(1e-5),
+  warmupSteps: z.int().min(0).default(0),
+  schedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
+  weightDecay: z.number().min(0).default(0),
+  batchSizePerGpu: z.int().min(1).max(1024).default(8).describe('Rows per GPU (or CPU process) and step'),
+  gradientAccumulationSteps: z.int().min(1).max(1024).default(1),
+  maxTokens: z.int().min(16).max(131072).default(1024).describe('Longest row, prompt and response together; longer rows are cut'),
+  precision: z.enum(['auto', 'fp32', 'fp16', 'bf16']).default('auto').describe('auto: bf16 where the GPU has it, else fp16; fp32 on CPU'),
+  seed: z.int().min(0).max(4294967295).default(42),
+})
+
+const resources = z.strictObject({
+  gpus: z.int().min(0).max(8).default(8).describe('GPUs on one instance; 0 trains on CPU'),
+  minGpuMemoryGiB: z.number().positive().optional(),
+  maxPriceUsdPerHour: z.number().positive().optional(),
+})
+
+const prompt = z.strictObject({
+  instruction: z.string().trim().min(1),
+  input: z.string().optional(),
+  expect: z.string().min(1).optional().describe('A control: the answer is right when it contains this, whatever the case'),
+})
+
+const evaluation = z.strictObject({
+  prompts: z.array(prompt).max(200).default([]),
+  maxNewTokens: z.int().min(1).max(4096).default(256),
+  temperature: z.number().min(0).max(2).default(1).describe('0: greedy, the same answer each time'),
+  topP: z.number().gt(0).max(1).default(0.92),
+  topK: z.int().min(0).default(0).describe('0: off'),
+  seed: z.int().min(0).max(4294967295).default(42),
+})
+
+const limits = z.strictObject({
+  maxHours: z.number().positive().max(336).default(24).describe('Longest time one training job may take'),
+})
+
+/** What a person writes. Unknown fields are errors; everything left out has the published Dolly value. */
+export const recipeSchema = z
+  .strictObject({
+    name: slug,
+    description: z.string().max(500).optional(),
+    baseModel,
+    dataset,
+    training: training.prefault({}),
+    resources: resources.prefault({}),
+    evaluation: evaluation.prefault({}),
+    limits: limits.prefault({}),
+  })
+  .superRefine((recipe, context) => {
+    for (const [index, epoch] of (recipe.training.keepEpochs ?? []).entries()) {
+      if (epoch > recipe.training.epochs) {
+        context.addIssue({
+          code: 'custom',
+          path: ['training', 'keepEpochs', index],
+          message: `there are only ${recipe.training.epochs} epochs`,
+        })
+      }
+    }
+  })
+
+export type Recipe = z.output<typeof recipeSchema>
+
+/** @throws RoslinError RECIPE_INVALID, naming every field that is wrong. */
+export function parseRecipe(input: unknown): Recipe {
+  const result = recipeSchema.safeParse(input)
+  if (result.success) return result.data
+  throw new RoslinError(
+    'RECIPE_INVALID',
+    'The recipe has fields that cannot be used.',
+    'Mend the fields named; docs/reference/recipe.schema.json lists what is allowed.',
+    schemaIssues(result.error, input),
+  )
+}
+
+/** The epochs whose checkpoints stay: the recipe's, and always the last. */
+export function keptEpochs(recipe: Recipe): number[] {
+  return [...new Set([...(recipe.training.keepEpochs ?? []), recipe.training.epochs])].sort((a, b) => a - b)
+}

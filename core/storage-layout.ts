@@ -1,0 +1,42 @@
+/** Where things lie in the team's bucket. Every prefix is named here once; folders end in a slash. */
+export interface StorageLayout {
+  /** A local file or folder sent up by the CLI, by the content's sha256. */
+  upload(sha256: string): string
+  /** The base model in Hugging Face's layout, as training and evaluation read it. */
+  baseModel(contentKey: string): string
+  /** Tokenised rows, by what they were made from. */
+  prepared(contentKey: string): string
+  /** All that a run writes while it runs. */
+  run(runId: string): string
+  /** The finished model, ready to serve. */
+  model(recipeName: string, runId: string): string
+}
+
+export function storageLayout(bucket: string): StorageLayout {
+  const at = (path: string) => `s3://${bucket}/${path}/`
+  return {
+    upload: (sha256) => at(`uploads/${sha256}`),
+    baseModel: (contentKey) => at(`base-models/${contentKey}`),
+    prepared: (contentKey) => at(`prepared/${contentKey}`),
+    run: (runId) => at(`runs/${runId}`),
+    model: (recipeName, runId) => at(`models/${recipeName}/${runId}`),
+  }
+}
+
+/** Files under a run's folder. docs/container-contract.md says who writes which, and when. */
+export const RUN_FILES = {
+  plan: 'plan.json',
+  metrics: 'metrics.json',
+  evaluation: 'evaluation.json',
+  error: 'error.json',
+} as const
+
+export interface S3Location {
+  readonly bucket: string
+  readonly key: string
+}
+
+export function parseS3Uri(uri: string): S3Location | undefined {
+  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/.exec(uri)
+  return match?.[1] && match[2] ? { bucket: match[1], key: match[2] } : undefined
+}

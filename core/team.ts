@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { RoslinError } from './errors.ts'
+import { INSTANCE_TYPES, isInstanceType } from './instance-types.ts'
+import { schemaIssues } from './schema-issues.ts'
+
+const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
+
+const instanceType = z
+  .string()
+  .refine(isInstanceType, { error: `one of ${Object.keys(INSTANCE_TYPES).join(', ')}` })
+  .meta({ enum: Object.keys(INSTANCE_TYPES) })
+
+const capacityOption = z.strictObject({
+  instanceType,
+  purchase: z.enum(['on-demand', 'spot']).default('on-demand'),
+  waitMinutes: z.int().min(10).max(1440).default(60).describe('How long a job may wait for this option'),
+  amiId: z
+    .string()
+    .regex(/^ami-[0-9a-f]{8,17}$/)
+    .optional()
+    .describe("The team's own machine image; p3 instances need one, AWS has none for Volta any more"),
+})
+
+export type CapacityOption = z.output<typeof capacityOption>
+
+/** The tenant of one deployment. */
+export const teamSchema = z.strictObject({
+  name: z.string().regex(TEAM_NAME, 'a DNS label: a to z, digits, inner hyphens, starting with a letter, at most 20 characters'),
+  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
+  capacity: z.array(capacityOption).min(1).max(12).describe('Where training may run, in order of preference'),
+  trainerImage: z.string().min(1).optional().describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
+  commercial: z.boolean().default(true).describe('A commercial team is warned where a licence forbids commercial use'),
+  logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
+  tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+})
+
+export type Team = z.output<typeof teamSchema>
+
+/** @throws RoslinError TEAM_INVALID, naming every field that is wrong. */
+export function parseTeam(input: unknown): Team {
+  const result = teamSchema.safeParse(input)
+  if (result.success) return result.data
+  throw new RoslinError(
+    'TEAM_INVALID',
+    'The team file has fields that cannot be used.',
+    'Mend the fields named; docs/reference/team.schema.json lists what is allowed.',
+    schemaIssues(result.error, input),
+  )
+}
+
+/** @throws RoslinError TEAM_INVALID for a name that is not a DNS label. */
+export function parseTeamName(name: string): string {
+  if (TEAM_NAME.test(name)) return name
+  throw new RoslinError(
+    'TEAM_INVALID',
+    `"${name}" cannot be a team's name: it must be a DNS label (a to z, digits, inner hyphens, starting with a letter, at most 20 characters).`,
+    'Give the name of a file in teams/, without .yaml.',
+  )
+}
