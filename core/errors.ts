@@ -78,12 +78,17 @@ export class RoslinError extends Error {
     }
   }
 
-  /** The error a problem body stands for: what the CLI raises when the API has answered with one. */
-  static fromProblem(problem: Problem): RoslinError {
-    return new RoslinError(problem.code, problem.detail, problem.nextStep, problem.issues)
+  /** The error a problem body stands for, or undefined when the text is something else. */
+  static parse(text: string): RoslinError | undefined {
+    try {
+      const body: unknown = JSON.parse(text)
+      return isProblem(body) ? new RoslinError(body.code, body.detail, body.nextStep, body.issues) : undefined
+    } catch {
+      return undefined
+    }
   }
 }
 
-export function isProblem(body: unknown): body is Problem {
-  return typeof body === 'object' && body !== null && 'code' in body && 'nextStep' in body
+function isProblem(body: unknown): body is Problem {
+  return typeof body === 'object' && body !== null && 'code' in body && 'detail' in body && 'nextStep' in body
 }

@@ -14,11 +14,5 @@ export const EXIT_CODES = {
   storage: 40,
 } as const
 
-export type ExitName = keyof typeof EXIT_CODES
-
 /** After these Batch starts the same job again: the host went away, not the training. */
 export const RETRIED_EXIT_CODES: readonly number[] = [EXIT_CODES.interrupted, EXIT_CODES.storage]
-
-export function exitName(code: number): ExitName | undefined {
-  return (Object.keys(EXIT_CODES) as ExitName[]).find((name) => EXIT_CODES[name] === code)
-}

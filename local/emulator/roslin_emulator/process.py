@@ -10,7 +10,7 @@ from pathlib import Path
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 CHUNK_BYTES = 64 * 1024
 # CloudWatch Logs takes events of up to 256 KiB; a longer line is cut into several.
-LINE_BYTES = 200 * 1024
+LINE_BYTES = 128 * 1024
 
 
 class JobProcess:

@@ -1,0 +1,195 @@
+import { EXIT_CODES } from './exit-codes.ts'
+import { RoslinError } from './errors.ts'
+import type { RunFailure } from './run.ts'
+import type { StepError } from './run-files.ts'
+
+/** What is known of a step that failed. */
+export interface FailedStep {
+  readonly step: string
+  /** Step Functions' error name and cause; the cause of a Batch step is the job as JSON. */
+  readonly error: string
+  readonly cause: string
+  /** `error.json` of this step, when its container could still write one. */
+  readonly lastError?: StepError
+}
+
+export interface FailedJob {
+  readonly exitCode?: number
+  readonly statusReason?: string
+  readonly containerReason?: string
+}
+
+interface FailureClass {
+  readonly class: string
+  readonly matches: (job: FailedJob) => boolean
+  readonly message: string
+  readonly nextStep: string
+}
+
+const exits = (code: number) => (job: FailedJob) => job.exitCode === code
+const says = (pattern: RegExp) => (job: FailedJob) => pattern.test(`${job.statusReason} ${job.containerReason}`)
+
+/** The first row that matches names the failure. What Batch says of the host comes before what the container says of itself. */
+const FAILURE_CLASSES: readonly FailureClass[] = [
+  {
+    class: 'host-lost',
+    matches: says(/Host EC2/),
+    message: 'The machine went away while the job ran.',
+    nextStep: 'Start the run again; on Spot, an on-demand option avoids this.',
+  },
+  {
+    class: 'timeout',
+    matches: says(/duration exceeded timeout/),
+    message: 'The job ran longer than it may.',
+    nextStep: "Raise limits.maxHours in the recipe, or train fewer epochs.",
+  },
+  {
+    class: 'image-unavailable',
+    matches: says(/CannotPullContainer/),
+    message: "The trainer's image could not be pulled.",
+    nextStep: 'Check trainerImage in the team file, and deploy again.',
+  },
+  {
+    class: 'user-error',
+    matches: exits(EXIT_CODES.userError),
+    message: 'The recipe or its data cannot be used.',
+    nextStep: 'Mend what the message names and start a new run.',
+  },
+  {
+    class: 'model-unreadable',
+    matches: exits(EXIT_CODES.modelUnreadable),
+    message: 'The base model could not be loaded.',
+    nextStep: "Check baseModel in the recipe: a causal language model in Hugging Face's layout, or one GGUF file.",
+  },
+  {
+    class: 'out-of-memory',
+    matches: exits(EXIT_CODES.outOfMemory),
+    message: 'The job ran out of memory.',
+    nextStep: 'Lower training.batchSizePerGpu or training.maxTokens, use training.method: lora, or ask for larger GPUs.',
+  },
+  {
+    class: 'out-of-memory',
+    matches: says(/OutOfMemory/),
+    message: 'The container was ended because it used more memory than it was given.',
+    nextStep: 'Lower training.batchSizePerGpu, or ask for a larger instance.',
+  },
+  {
+    class: 'hung',
+    matches: exits(EXIT_CODES.hung),
+    message: 'Training made no step for far longer than its steps take.',
+    nextStep: "Read the run's log for the stacks of all ranks, then start the run again.",
+  },
+  {
+    class: 'diverged',
+    matches: exits(EXIT_CODES.diverged),
+    message: 'The loss is no number any more.',
+    nextStep: 'Lower training.learningRate or add training.warmupSteps; with fp16, prefer GPUs that have bf16.',
+  },
+  {
+    class: 'budget',
+    matches: exits(EXIT_CODES.budgetStopped),
+    message: 'The run reached its cost limit.',
+    nextStep: 'Raise the limit and start the run again.',
+  },
+  {
+    class: 'driver-mismatch',
+    matches: exits(EXIT_CODES.driverMismatch),
+    message: "The machine's GPU driver does not fit the image's PyTorch.",
+    nextStep: "Use the machine image or the trainer image of the other driver branch in the team file's capacity.",
+  },
+  {
+    class: 'resources-missing',
+    matches: exits(EXIT_CODES.resourcesMissing),
+    message: 'The machine has less than the plan needs: GPUs, GPU memory, or disk.',
+    nextStep: "Read the run's log for what was missing; choose another capacity option.",
+  },
+  {
+    class: 'storage',
+    matches: exits(EXIT_CODES.storage),
+    message: 'S3 could not be read or written.',
+    nextStep: "Start the run again; if it stays, check the job role's rights on the team's bucket.",
+  },
+  {
+    class: 'interrupted',
+    matches: exits(EXIT_CODES.interrupted),
+    message: 'The job was told to stop, and saved a checkpoint.',
+    nextStep: 'Start the run again.',
+  },
+  {
+    class: 'killed',
+    matches: (job) => job.exitCode === 137 || job.exitCode === 143,
+    message: 'The process was killed from outside; often by the kernel, for want of memory.',
+    nextStep: "Read the end of the run's log; lower training.batchSizePerGpu if memory was short.",
+  },
+]
+
+const UNKNOWN = {
+  class: 'unknown',
+  message: 'The step ended in a way Roslin does not know.',
+  nextStep: "Read the run's log.",
+}
+
+/** The failure of a run, in words for people. */
+export function classifyFailure(failed: FailedStep): RunFailure {
+  const { step, lastError } = failed
+  if (failed.error === 'States.Timeout') {
+    return {
+      step,
+      class: 'timeout',
+      code: 'STEP_TIMEOUT',
+      message: `The step ${step} took longer than it may.`,
+      nextStep: 'Raise limits.maxHours in the recipe if it was training; else read the log of the step.',
+    }
+  }
+  const job = failedJob(failed.cause)
+  if (!job) return failureOfLambda(failed)
+  const row = FAILURE_CLASSES.find(({ matches }) => matches(job)) ?? UNKNOWN
+  const own = lastError && lastError.exitCode === job.exitCode ? lastError : undefined
+  const reason = [job.containerReason, job.statusReason].filter(Boolean).join('; ')
+  return {
+    step,
+    class: row.class,
+    code: own?.code ?? row.class.toUpperCase().replaceAll('-', '_'),
+    message: own?.message ?? `${row.message} (exit code ${job.exitCode ?? 'none'}; ${reason || 'no reason given'})`,
+    nextStep: own?.nextStep ?? row.nextStep,
+  }
+}
+
+/** The cause of a failed Batch task: the job, in Batch's words with capitals first. */
+function failedJob(cause: string): FailedJob | undefined {
+  const job = parse(cause)
+  if (!job || typeof job.JobId !== 'string') return undefined
+  return {
+    exitCode: job.Container?.ExitCode,
+    statusReason: job.StatusReason,
+    containerReason: job.Container?.Reason,
+  }
+}
+
+interface JobCause {
+  readonly JobId?: unknown
+  readonly StatusReason?: string
+  readonly Container?: { readonly ExitCode?: number; readonly Reason?: string }
+  readonly errorMessage?: string
+}
+
+function parse(text: string): JobCause | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A Lambda step throws our own errors with their code as the name, so that the machine can tell them apart. */
+function failureOfLambda({ step, error, cause }: FailedStep): RunFailure {
+  const message = parse(cause)?.errorMessage ?? cause
+  const own = RoslinError.parse(message)
+  return {
+    step,
+    class: own ? 'user-error' : 'internal',
+    code: own?.code ?? (error || 'UNKNOWN'),
+    message: own?.message ?? `The step ${step} failed: ${message || error}`,
+    nextStep: own?.nextStep ?? "Read the step's log; this is not the recipe's fault.",
+  }
+}

@@ -1,0 +1,64 @@
+import { costUsd } from './cost.ts'
+import { hasEnded } from './run.ts'
+import type { Attempt, Run } from './store/run-store.ts'
+
+/** A run as the API shows it: what is stored, and what follows from it. */
+export interface RunView extends Omit<Run, 'recipe'> {
+  readonly costUsd: number
+  readonly elapsedSeconds: number
+}
+
+/** One run with all of it: its recipe and its attempts. */
+export interface RunDetail extends RunView {
+  readonly recipe: Run['recipe']
+  readonly attempts: readonly Attempt[]
+}
+
+export interface RunList {
+  readonly runs: readonly Omit<RunView, 'costUsd'>[]
+  /** Give it back to get the next page; null on the last. */
+  readonly cursor: string | null
+}
+
+export interface LogPage {
+  readonly lines: readonly LogLine[]
+  /** Give it back to read on from here. */
+  readonly cursor: string
+}
+
+export interface LogLine {
+  readonly at: string
+  readonly step: string
+  readonly message: string
+}
+
+export interface UploadRequest {
+  readonly sha256: string
+  readonly fileName: string
+  readonly bytes: number
+}
+
+export interface Upload {
+  readonly uri: string
+  /** Where to PUT the file, with these headers; null when the team already has it. */
+  readonly put: { readonly url: string; readonly headers: Readonly<Record<string, string>> } | null
+}
+
+export function runDetail(run: Run, attempts: readonly Attempt[], now: Date): RunDetail {
+  return { ...run, attempts, costUsd: costUsd(attempts, run.capacity, runClock(run, now)), elapsedSeconds: elapsed(run, now) }
+}
+
+export function runListItem({ recipe: _, ...run }: Run, now: Date): RunList['runs'][number] {
+  return { ...run, elapsedSeconds: elapsed(run, now) }
+}
+
+type Timed = Pick<Run, 'status' | 'createdAt' | 'endedAt'>
+
+/** A run's clock stands still once it has ended. */
+function runClock(run: Timed, now: Date): Date {
+  return hasEnded(run.status) && run.endedAt ? new Date(run.endedAt) : now
+}
+
+function elapsed(run: Timed, now: Date): number {
+  return Math.max(0, Math.round((runClock(run, now).getTime() - Date.parse(run.createdAt)) / 1000))
+}

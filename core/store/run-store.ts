@@ -1,0 +1,155 @@
+import { ElectroError } from 'electrodb'
+import type { StepName } from '../plan.ts'
+import type { Recipe } from '../recipe.ts'
+import { hasEnded, type JobStatus, type RunFailure, type RunStatus, runPosition, runStatusOfJob, type TimelineEntry } from '../run.ts'
+import type { AttemptExecution, RoslinTable, RunCapacity, RunModel } from './table.ts'
+
+export interface NewRun {
+  readonly runId: string
+  readonly team: string
+  readonly recipe: Recipe
+  readonly createdAt: string
+}
+
+export interface Run {
+  readonly runId: string
+  readonly team: string
+  readonly recipeName: string
+  readonly recipe: Recipe
+  readonly status: RunStatus
+  readonly createdAt: string
+  readonly endedAt?: string
+  readonly timeline: readonly TimelineEntry[]
+  readonly executionArn?: string
+  readonly planUri?: string
+  readonly capacity?: RunCapacity
+  readonly failure?: RunFailure
+  readonly model?: RunModel
+}
+
+export interface Attempt {
+  readonly runId: string
+  readonly jobId: string
+  readonly step: StepName
+  readonly jobStatus: JobStatus
+  readonly createdAt: string
+  readonly executions: readonly AttemptExecution[]
+  readonly statusReason?: string
+}
+
+export interface RunPage {
+  readonly runs: readonly Run[]
+  readonly cursor: string | null
+}
+
+/** What a change of status brings with it. */
+export interface StatusDetails {
+  readonly planUri?: string
+  readonly capacity?: RunCapacity
+  readonly executionArn?: string
+  readonly failure?: RunFailure
+  readonly model?: RunModel
+}
+
+/** Runs in the table. Every write is conditional: delivered twice or late, it changes nothing and says so. */
+export class RunStore {
+  readonly #table: RoslinTable
+
+  constructor(table: RoslinTable) {
+    this.#table = table
+  }
+
+  /** False when a run with this id is already there. */
+  async create({ recipe, ...run }: NewRun): Promise<boolean> {
+    return applied(() =>
+      this.#table.entities.run
+        .create({
+          ...run,
+          recipe,
+          recipeName: recipe.name,
+          status: 'queued',
+          position: runPosition('queued'),
+          timeline: [{ status: 'queued', at: run.createdAt }],
+        })
+        .go(),
+    )
+  }
+
+  /** Moves a run forward. False when it is already there, further, or ended. */
+  async advance(
+    runId: string,
+    status: RunStatus,
+    at: string,
+    details: StatusDetails = {},
+    position = runPosition(status),
+  ): Promise<boolean> {
+    return applied(() =>
+      this.#table.entities.run
+        .patch({ runId })
+        .set({ status, position, ...(hasEnded(status) && { endedAt: at }), ...details })
+        .data(({ timeline }, { append }) => append(timeline, [{ status, at }]))
+        .where(({ position: current, endedAt }, { lt, notExists }) => `${lt(current, position)} AND ${notExists(endedAt)}`)
+        .go(),
+    )
+  }
+
+  /** Takes in a state of one of the run's Batch jobs: the attempt's item first, then the run's own status. */
+  async recordJob(attempt: Attempt, at: string): Promise<void> {
+    const { runId, jobId, ...fields } = attempt
+    const position = runPosition(runStatusOfJob(attempt.step, attempt.jobStatus), finishedExecutions(attempt), attempt.jobStatus)
+    await applied(() =>
+      this.#table.entities.attempt
+        .upsert({ runId, jobId, ...fields, executions: [...attempt.executions], position })
+        .where(({ position: current }, { lt, notExists }) => `${notExists(current)} OR ${lt(current, position)}`)
+        .go(),
+    )
+    const status = runStatusOfJob(attempt.step, attempt.jobStatus)
+    if (attempt.jobStatus === 'SUCCEEDED' || attempt.jobStatus === 'FAILED') return
+    await this.#advanceQuietly(runId, status, at, position)
+  }
+
+  /** Like advance; a status the run already has moves its position on without a second entry in the timeline. */
+  async #advanceQuietly(runId: string, status: RunStatus, at: string, position: number): Promise<void> {
+    const same = await applied(() =>
+      this.#table.entities.run
+        .patch({ runId })
+        .set({ position })
+        .where((run, { eq, lt }) => `${eq(run.status, status)} AND ${lt(run.position, position)}`)
+        .go(),
+    )
+    if (!same) await this.advance(runId, status, at, {}, position)
+  }
+
+  async get(runId: string): Promise<{ run: Run; attempts: readonly Attempt[] } | undefined> {
+    const { data } = await this.#table.collections.runWithAttempts({ runId }).go({ pages: 'all' })
+    const [run] = data.run
+    const attempts = data.attempt.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))
+    return run && { run, attempts }
+  }
+
+  /** Newest first: one query, whatever the number of runs. */
+  async list(team: string, limit: number, cursor: string | null): Promise<RunPage> {
+    const page = await this.#table.entities.run.query.byTeam({ team }).go({ order: 'desc', limit, cursor })
+    return { runs: page.data, cursor: page.cursor }
+  }
+}
+
+function finishedExecutions(attempt: Attempt): number {
+  return attempt.executions.filter(({ stoppedAt }) => stoppedAt !== undefined).length
+}
+
+/** Runs a conditional write: false when its condition did not hold. */
+export async function applied(write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (isConditionFailure(error)) return false
+    throw error
+  }
+}
+
+function isConditionFailure(error: unknown): boolean {
+  const cause = error instanceof ElectroError ? error.cause : error
+  return cause instanceof Error && cause.name === 'ConditionalCheckFailedException'
+}

@@ -1,0 +1,122 @@
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { CustomAttributeType, Entity, Service } from 'electrodb'
+import type { Recipe } from '../recipe.ts'
+import type { JobStatus, RunFailure, RunStatus, TimelineEntry } from '../run.ts'
+import { JOB_STATUSES, RUN_STATUSES } from '../run.ts'
+
+/** The key attributes of the table; infra/ makes the table from these. */
+export const TABLE_KEYS = { pk: 'pk', sk: 'sk', byTeam: { index: 'gsi1', pk: 'gsi1pk', sk: 'gsi1sk' } } as const
+
+const SERVICE = 'roslin'
+const { pk, sk, byTeam } = TABLE_KEYS
+
+/** The entities of the one table. Access patterns and keys are in docs/data-model.md. */
+export function openTable(client: DynamoDBDocumentClient, table: string) {
+  const run = new Entity(
+    {
+      model: { entity: 'run', version: '1', service: SERVICE },
+      attributes: {
+        runId: { type: 'string', required: true },
+        team: { type: 'string', required: true },
+        recipeName: { type: 'string', required: true },
+        recipe: { type: CustomAttributeType<Recipe>('any'), required: true },
+        status: { type: RUN_STATUSES as unknown as RunStatus[], required: true },
+        /** Only grows; see runPosition. */
+        position: { type: 'number', required: true },
+        createdAt: { type: 'string', required: true },
+        endedAt: { type: 'string' },
+        timeline: { type: CustomAttributeType<TimelineEntry[]>('any'), required: true },
+        executionArn: { type: 'string' },
+        planUri: { type: 'string' },
+        capacity: { type: CustomAttributeType<RunCapacity>('any') },
+        failure: { type: CustomAttributeType<RunFailure>('any') },
+        model: { type: CustomAttributeType<RunModel>('any') },
+      },
+      indexes: {
+        byId: { collection: 'runWithAttempts', pk: { field: pk, composite: ['runId'] }, sk: { field: sk, composite: [] } },
+        byTeam: {
+          index: byTeam.index,
+          pk: { field: byTeam.pk, composite: ['team'] },
+          sk: { field: byTeam.sk, composite: ['runId'] },
+        },
+      },
+    },
+    { client, table },
+  )
+
+  const attempt = new Entity(
+    {
+      model: { entity: 'attempt', version: '1', service: SERVICE },
+      attributes: {
+        runId: { type: 'string', required: true },
+        jobId: { type: 'string', required: true },
+        step: { type: ['prepare', 'train', 'evaluate'] as const, required: true },
+        jobStatus: { type: JOB_STATUSES as unknown as JobStatus[], required: true },
+        position: { type: 'number', required: true },
+        createdAt: { type: 'string', required: true },
+        /** Each time the container ran, the one running now included. */
+        executions: { type: CustomAttributeType<AttemptExecution[]>('any'), required: true },
+        statusReason: { type: 'string' },
+      },
+      indexes: {
+        byRun: {
+          collection: 'runWithAttempts',
+          pk: { field: pk, composite: ['runId'] },
+          sk: { field: sk, composite: ['jobId'] },
+        },
+      },
+    },
+    { client, table },
+  )
+
+  const modelVersion = new Entity(
+    {
+      model: { entity: 'modelVersion', version: '1', service: SERVICE },
+      attributes: {
+        name: { type: 'string', required: true },
+        version: { type: 'number', required: true, padding: { length: 8, char: '0' } },
+        runId: { type: 'string', required: true },
+        uri: { type: 'string', required: true },
+        createdAt: { type: 'string', required: true },
+        licence: { type: CustomAttributeType<{ commercialUse: boolean; shareAlike: boolean; because: readonly string[] }>('any'), required: true },
+        lineage: { type: CustomAttributeType<Lineage>('any'), required: true },
+      },
+      indexes: {
+        byName: { pk: { field: pk, composite: ['name'] }, sk: { field: sk, composite: ['version'] } },
+      },
+    },
+    { client, table },
+  )
+
+  return new Service({ run, attempt, modelVersion }, { client, table })
+}
+
+export type RoslinTable = ReturnType<typeof openTable>
+
+/** What the run's machine is and costs: the list price its plan was made with. */
+export interface RunCapacity {
+  readonly instanceType: string
+  readonly purchase: string
+  readonly priceUsdPerHour: number
+}
+
+export interface RunModel {
+  readonly name: string
+  readonly version: number
+  readonly uri: string
+}
+
+export interface AttemptExecution {
+  readonly startedAt: string
+  readonly stoppedAt?: string
+  readonly exitCode?: number
+  readonly reason?: string
+  readonly logStreamName?: string
+}
+
+export interface Lineage {
+  readonly planUri: string
+  readonly baseModel: { readonly source: string; readonly revision?: string }
+  readonly dataset: { readonly uri: string; readonly sha256: string }
+  readonly code: { readonly version: string; readonly trainerImage: string }
+}

@@ -1,0 +1,76 @@
+import { CloudWatchLogsClient, GetLogEventsCommand, ResourceNotFoundException } from '@aws-sdk/client-cloudwatch-logs'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { RoslinError } from '../../core/errors.ts'
+import type { LogLine, LogPage } from '../../core/run-view.ts'
+import { variable } from '../environment.ts'
+import { parseQuery } from './query.ts'
+import { found } from './runs.ts'
+
+const logs = new CloudWatchLogsClient({})
+
+const logQuery = z.object({ cursor: z.string().optional() })
+
+/** How far each log stream of the run has been read: stream name → CloudWatch's token. */
+const cursorSchema = z.record(z.string(), z.string())
+type Cursor = z.output<typeof cursorSchema>
+
+export const logRoutes = new Hono()
+
+/** The lines of all the run's containers, in order, from the cursor on. */
+logRoutes.get('/:runId/logs', async (context) => {
+  const { cursor } = parseQuery(logQuery, context.req.query())
+  const positions = cursor === undefined ? {} : decode(cursor)
+  const { attempts } = await found(context.req.param('runId'))
+  const lines: LogLine[] = []
+  for (const { step, executions } of attempts) {
+    for (const { logStreamName } of executions) {
+      if (!logStreamName) continue
+      const { events, token } = await readStream(logStreamName, positions[logStreamName])
+      lines.push(...events.map(({ at, message }) => ({ at, step, message })))
+      if (token) positions[logStreamName] = token
+    }
+  }
+  return context.json({ lines, cursor: encode(positions) } satisfies LogPage)
+})
+
+async function readStream(logStreamName: string, from: string | undefined) {
+  const events: { at: string; message: string }[] = []
+  let token = from
+  try {
+    // CloudWatch gives the same token again at the end of a stream; a page may be empty before it.
+    for (;;) {
+      const page = await logs.send(
+        new GetLogEventsCommand({
+          logGroupName: variable('JOB_LOG_GROUP_NAME'),
+          logStreamName,
+          startFromHead: true,
+          ...(token && { nextToken: token }),
+        }),
+      )
+      for (const { timestamp = 0, message = '' } of page.events ?? []) {
+        events.push({ at: new Date(timestamp).toISOString(), message })
+      }
+      if (page.nextForwardToken === token || !page.nextForwardToken) return { events, token }
+      token = page.nextForwardToken
+    }
+  } catch (error) {
+    // A container that has printed nothing has no stream yet.
+    if (error instanceof ResourceNotFoundException) return { events, token }
+    throw error
+  }
+}
+
+function encode(cursor: Cursor): string {
+  return Buffer.from(JSON.stringify(cursor)).toString('base64url')
+}
+
+function decode(text: string): Cursor {
+  try {
+    return cursorSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+  } catch {
+    throw new RoslinError('REQUEST_INVALID', 'The cursor is not one of ours.', 'Leave it out to read from the start.', [
+      { path: 'cursor', message: 'cannot be read' },
+    ])
+  }
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import type { Deployment } from '../core/plan.ts'
+import type { InstanceTypeName } from '../core/instance-types.ts'
+
+const json = <T>(shape: z.ZodType<T>) => z.string().transform((text) => shape.parse(JSON.parse(text)))
+
+const deployedCapacity = z.object({
+  instanceType: z.string().transform((name) => name as InstanceTypeName),
+  purchase: z.enum(['on-demand', 'spot']),
+  waitMinutes: z.number(),
+  amiId: z.string().optional(),
+  jobQueueArn: z.string(),
+})
+
+const deployed = z.object({
+  TEAM: z.string(),
+  BUCKET_NAME: z.string(),
+  CPU_JOB_QUEUE_ARN: z.string(),
+  JOB_DEFINITION_ARNS: json(z.object({ prepare: z.string(), train: z.string(), evaluate: z.string() })),
+  CAPACITY: json(z.array(deployedCapacity)),
+  CODE_VERSION: z.string(),
+  TRAINER_IMAGE: z.string(),
+})
+
+/** One variable of the function's environment. A missing one is a fault of the deployment: it stops the function. */
+export function variable(name: string): string {
+  const value = process.env[name]
+  if (!value) throw new Error(`The function's environment lacks ${name}: deploy the team's stacks again.`)
+  return value
+}
+
+/** Where plans of this team will run, as its stacks say. */
+export function deployment(): Deployment {
+  const variables = deployed.parse(process.env)
+  return {
+    team: variables.TEAM,
+    bucket: variables.BUCKET_NAME,
+    cpuJobQueueArn: variables.CPU_JOB_QUEUE_ARN,
+    jobDefinitionArns: variables.JOB_DEFINITION_ARNS,
+    capacity: variables.CAPACITY,
+    codeVersion: variables.CODE_VERSION,
+    trainerImage: variables.TRAINER_IMAGE,
+  }
+}

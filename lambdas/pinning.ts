@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, NotFound } from '@aws-sdk/client-s3'
+import { z } from 'zod'
+import { baseModelFacts, contextTokensOfConfig, hubRepository } from '../core/base-model.ts'
+import { checkDataset } from '../core/dataset.ts'
+import { RoslinError } from '../core/errors.ts'
+import { contentKey, type Deployment, makePlan, type PinnedInputs, type Plan } from '../core/plan.ts'
+import { checkPromptLengths } from '../core/prompt-length.ts'
+import type { Recipe } from '../core/recipe.ts'
+import { parseS3Uri } from '../core/storage-layout.ts'
+import { s3 } from './clients.ts'
+import { readJson } from './s3-json.ts'
+
+/** A data file is read whole to be checked and hashed; ten times the 52K Alpaca rows fit. */
+const MAX_DATASET_BYTES = 256 * 2 ** 20
+
+/**
+ * Plans a recipe: looks at its data and model where they lie, and pins what it finds.
+ * @throws RoslinError when anything of it cannot be used; nothing has been started or written then.
+ */
+export async function planRecipe(run: { runId: string; createdAt: string }, recipe: Recipe, deployment: Deployment): Promise<Plan> {
+  const [model, dataset] = await Promise.all([pinModel(recipe, deployment.bucket), pinDataset(recipe, deployment.bucket)])
+  checkPromptLengths(recipe, model.contextTokens)
+  return makePlan(run, recipe, { model, dataset }, deployment)
+}
+
+async function pinDataset(recipe: Recipe, bucket: string): Promise<PinnedInputs['dataset']> {
+  const { source } = recipe.dataset
+  const at = parseS3Uri(source)
+  const notFound = (why: string) =>
+    new RoslinError(
+      'DATASET_NOT_FOUND',
+      `There is no data file ${source}: ${why}.`,
+      `Give a local file (the CLI sends it up) or an object under s3://${bucket}/.`,
+      [{ path: 'dataset.source', message: why }],
+    )
+  if (!at) throw notFound('it is no s3:// URI')
+  if (at.bucket !== bucket) throw notFound("it is not in the team's bucket")
+  const object = { Bucket: at.bucket, Key: at.key }
+  const head = await s3.send(new HeadObjectCommand(object)).catch((error) => {
+    if (error instanceof NotFound) return undefined
+    throw error
+  })
+  if (!head) throw notFound('nothing is stored there')
+  if ((head.ContentLength ?? 0) > MAX_DATASET_BYTES) {
+    throw new RoslinError(
+      'DATASET_INVALID',
+      `The data file ${source} has ${head.ContentLength} bytes; at most ${MAX_DATASET_BYTES} are taken.`,
+      'Split the file, or train on a sample of it.',
+    )
+  }
+  const { Body } = await s3.send(new GetObjectCommand(object))
+  const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array()
+  const { rows } = checkDataset(new TextDecoder().decode(bytes), at.key.split('/').at(-1) ?? source)
+  return { sha256: createHash('sha256').update(bytes).digest('hex'), rows }
+}
+
+async function pinModel(recipe: Recipe, bucket: string): Promise<PinnedInputs['model']> {
+  const repository = hubRepository(recipe.baseModel.source)
+  return repository ? pinHubModel(recipe, repository) : pinModelFolder(recipe, bucket)
+}
+
+const COMMIT = /^[0-9a-f]{40}$/
+const hubAnswer = z.object({ sha: z.string().regex(COMMIT) })
+
+async function pinHubModel(recipe: Recipe, repository: string): Promise<PinnedInputs['model']> {
+  const { revision = 'main' } = recipe.baseModel
+  const commit = COMMIT.test(revision) ? revision : await hubCommit(repository, revision)
+  return { ...baseModelFacts(recipe), revision: commit, contentKey: contentKey(['hf', repository, commit]) }
+}
+
+async function hubCommit(repository: string, revision: string): Promise<string> {
+  const problem = (why: string) =>
+    new RoslinError(
+      'MODEL_NOT_FOUND',
+      `The model ${repository} at ${revision} could not be found on the Hugging Face Hub: ${why}.`,
+      'Check the name and the revision; with a full commit as baseModel.revision the Hub is not asked.',
+      [{ path: 'baseModel.source', message: why }],
+    )
+  const url = `https://huggingface.co/api/models/${repository}/revision/${encodeURIComponent(revision)}`
+  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) }).catch((error: Error) => {
+    throw problem(`the Hub could not be reached (${error.message})`)
+  })
+  if (!response.ok) throw problem(`the Hub answered ${response.status}`)
+  return hubAnswer.parse(await response.json()).sha
+}
+
+/** A model folder of the team's: Hugging Face's layout, or one GGUF file. */
+async function pinModelFolder(recipe: Recipe, bucket: string): Promise<PinnedInputs['model']> {
+  const source = recipe.baseModel.source.replace(/\/?$/, '/')
+  const at = parseS3Uri(source)
+  const problem = (code: 'MODEL_NOT_FOUND' | 'MODEL_UNREADABLE', why: string) =>
+    new RoslinError(
+      code,
+      `The base model ${source} cannot be used: ${why}.`,
+      `Give a local model folder (the CLI sends it up), a folder under s3://${bucket}/, or hf://owner/name.`,
+      [{ path: 'baseModel.source', message: why }],
+    )
+  if (!at) throw problem('MODEL_NOT_FOUND', 'it is no s3:// or hf:// URI')
+  if (at.bucket !== bucket) throw problem('MODEL_NOT_FOUND', "it is not in the team's bucket")
+  const { Contents: files = [] } = await s3.send(new ListObjectsV2Command({ Bucket: at.bucket, Prefix: at.key }))
+  if (files.length === 0) throw problem('MODEL_NOT_FOUND', 'the folder is not there or empty')
+  const names = files.map(({ Key = '' }) => Key.slice(at.key.length))
+  const isGguf = names.filter((name) => name.endsWith('.gguf')).length === 1
+  if (!names.includes('config.json') && !isGguf) {
+    throw problem('MODEL_UNREADABLE', 'it has neither a config.json nor exactly one .gguf file')
+  }
+  const config = names.includes('config.json') ? await readJson(`${source}config.json`, z.unknown()) : undefined
+  return {
+    ...baseModelFacts(recipe, { contextTokens: contextTokensOfConfig(config) }),
+    contentKey: contentKey(['folder', ...files.flatMap(({ Key = '', Size = 0, ETag = '' }) => [Key.slice(at.key.length), Size, ETag])]),
+  }
+}

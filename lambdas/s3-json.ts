@@ -1,0 +1,26 @@
+import { GetObjectCommand, NoSuchKey, PutObjectCommand } from '@aws-sdk/client-s3'
+import type { z } from 'zod'
+import { parseS3Uri } from '../core/storage-layout.ts'
+import { s3 } from './clients.ts'
+
+/** The object at the URI, or undefined where there is none. */
+export async function readJson<T>(uri: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    const { Body } = await s3.send(new GetObjectCommand(location(uri)))
+    return schema.parse(JSON.parse((await Body?.transformToString()) ?? ''))
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined
+    throw error
+  }
+}
+
+export async function writeJson(uri: string, value: unknown): Promise<void> {
+  const Body = JSON.stringify(value, null, 2)
+  await s3.send(new PutObjectCommand({ ...location(uri), Body, ContentType: 'application/json' }))
+}
+
+function location(uri: string): { Bucket: string; Key: string } {
+  const parsed = parseS3Uri(uri)
+  if (!parsed) throw new Error(`not an s3:// URI: ${uri}`)
+  return { Bucket: parsed.bucket, Key: parsed.key }
+}

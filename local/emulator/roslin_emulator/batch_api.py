@@ -1,0 +1,180 @@
+"""Batch's API where MiniStack has none, or one that does not run anything."""
+
+import fnmatch
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.responses import error_response_json
+from ministack.services import batch
+
+from roslin_emulator import workarounds
+from roslin_emulator.job_request import BatchError, build_job, find_definition, find_queue
+from roslin_emulator.jobs import JobRunner
+
+Request = dict[str, Any]
+DEFINITION_FIELDS = (
+    "parameters",
+    "retryStrategy",
+    "timeout",
+    "platformCapabilities",
+    "propagateTags",
+    "schedulingPriority",
+    "nodeProperties",
+)
+SUMMARY_FIELDS = (
+    "jobArn",
+    "jobId",
+    "jobName",
+    "jobDefinition",
+    "status",
+    "statusReason",
+    "createdAt",
+    "startedAt",
+    "stoppedAt",
+)
+
+
+def _page(items: list[Any], request: Request, key: str) -> dict[str, Any]:
+    start, size = int(request.get("nextToken") or 0), int(request.get("maxResults") or 100)
+    page: dict[str, Any] = {key: items[start : start + size]}
+    if start + size < len(items):
+        page["nextToken"] = str(start + size)
+    return page
+
+
+def _required(request: Request, name: str) -> str:
+    value = request.get(name)
+    if not isinstance(value, str) or not value:
+        raise BatchError(f"{name} is required")
+    return value
+
+
+def register_job_definition(request: Request) -> Request:
+    answer = workarounds.upstream_answer(batch._register_job_definition(request))
+    definition = batch._job_definitions[answer["jobDefinitionName"]][-1]
+    definition.update({name: request[name] for name in DEFINITION_FIELDS if name in request})
+    if "containerProperties" not in request:
+        del definition["containerProperties"]
+    return answer
+
+
+def deregister_job_definition(request: Request) -> Request:
+    find_definition(_required(request, "jobDefinition"))["status"] = "INACTIVE"
+    return {}
+
+
+def describe_job_definitions(request: Request) -> Request:
+    wanted = request.get("jobDefinitions") or []
+    names = [request["jobDefinitionName"]] if request.get("jobDefinitionName") else None
+    found = [
+        definition
+        for revisions in batch._job_definitions.values()
+        for definition in revisions
+        if (names is None or definition["jobDefinitionName"] in names)
+        and (not request.get("status") or definition["status"] == request["status"])
+        and (
+            not wanted
+            or definition["jobDefinitionArn"] in wanted
+            or f"{definition['jobDefinitionName']}:{definition['revision']}" in wanted
+        )
+    ]
+    return _page(found, request, "jobDefinitions")
+
+
+def update_job_queue(request: Request) -> Request:
+    queue = find_queue(_required(request, "jobQueue"))
+    for name in (
+        "state",
+        "priority",
+        "computeEnvironmentOrder",
+        "schedulingPolicyArn",
+        "jobStateTimeLimitActions",
+    ):
+        if name in request:
+            queue[name] = request[name]
+    return {"jobQueueName": queue["jobQueueName"], "jobQueueArn": queue["jobQueueArn"]}
+
+
+def delete_job_queue(request: Request) -> Request:
+    batch._job_queues.pop(_required(request, "jobQueue").split("job-queue/")[-1], None)
+    return {}
+
+
+def delete_compute_environment(request: Request) -> Request:
+    batch._compute_envs.pop(_required(request, "computeEnvironment").split("compute-environment/")[-1], None)
+    return {}
+
+
+def _summary(job: dict[str, Any]) -> dict[str, Any]:
+    summary = {name: job[name] for name in SUMMARY_FIELDS if name in job}
+    container = {name: job["container"][name] for name in ("exitCode", "reason") if name in job["container"]}
+    return {**summary, "container": container} if container else summary
+
+
+def _passes(job: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
+    for entry in filters:
+        name, values = entry["name"], entry["values"]
+        definition = job["jobDefinition"].rsplit("/", 1)[-1]
+        passes = {
+            "JOB_NAME": lambda: any(fnmatch.fnmatch(job["jobName"], value) for value in values),
+            "JOB_DEFINITION": lambda: any(fnmatch.fnmatch(definition, value) for value in values),
+            "BEFORE_CREATED_AT": lambda: job["createdAt"] < int(values[0]),
+            "AFTER_CREATED_AT": lambda: job["createdAt"] > int(values[0]),
+        }
+        if name not in passes:
+            raise BatchError(f"filter {name!r} is none of {', '.join(passes)}")
+        if not passes[name]():
+            return False
+    return True
+
+
+def list_jobs(request: Request) -> Request:
+    queue = find_queue(_required(request, "jobQueue"))["jobQueueArn"]
+    filters = request.get("filters") or []
+    # As on AWS: running jobs only, unless a status is asked for; a filter takes no notice of the status.
+    status = None if filters else request.get("jobStatus") or "RUNNING"
+    found = [
+        _summary(job)
+        for job in batch._jobs.values()
+        if job["jobQueue"] == queue and status in (None, job["status"]) and _passes(job, filters)
+    ]
+    found.sort(key=lambda job: -job["createdAt"])
+    return _page(found, request, "jobSummaryList")
+
+
+def install(runner: JobRunner) -> None:
+    def submit_job(request: Request) -> Request:
+        record = build_job(request)
+        runner.submit(record)
+        return {"jobArn": record["jobArn"], "jobName": record["jobName"], "jobId": record["jobId"]}
+
+    def terminate_job(request: Request) -> Request:
+        runner.terminate(_required(request, "jobId"), _required(request, "reason"))
+        return {}
+
+    def cancel_job(request: Request) -> Request:
+        runner.cancel(_required(request, "jobId"), _required(request, "reason"))
+        return {}
+
+    def route(operation: Callable[[Request], Request]) -> Callable[[Request], Any]:
+        def answer(request: Request) -> Any:
+            try:
+                return batch._json(200, operation(request))
+            except BatchError as error:
+                return error_response_json("ClientException", str(error), 400)
+
+        return answer
+
+    for operation in (
+        register_job_definition,
+        deregister_job_definition,
+        describe_job_definitions,
+        update_job_queue,
+        delete_job_queue,
+        delete_compute_environment,
+        list_jobs,
+        submit_job,
+        terminate_job,
+        cancel_job,
+    ):
+        batch._DISPATCH[f"/v1/{operation.__name__.replace('_', '')}"] = route(operation)

@@ -1,0 +1,124 @@
+"""The emulator's state on disk: a set of files that changes as a whole, so that kill -9 leaves no half of it.
+
+`state.json` names one file per service. A snapshot writes the services that changed under new names, then
+replaces `state.json`; what it no longer names is removed. (Bodies of S3 objects are files of their own, written
+by MiniStack when they are put.)
+"""
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ministack import app as ministack_app
+from ministack.core import persistence as upstream
+
+from roslin_emulator.workarounds import replace
+
+logger = logging.getLogger("roslin.persistence")
+
+INTERVAL_SECONDS = 2.0
+# A snapshot is taken again after at least this many times its own duration: at most a few percent of a core.
+REST_FACTOR = 20
+TRIES = 10
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+class StateStore:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / "services"
+        self._index = self._directory / "state.json"
+        self._lock = threading.Lock()
+        self._digests: dict[str, str] = {}
+        self._changes = 0
+        self._saved = 0
+        self._stopped = threading.Event()
+
+    def install(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if self._index.exists():
+            self._digests = json.loads(self._index.read_text(encoding="utf-8"))
+        replace(ministack_app, "load_state", lambda _: self.load)
+        # Upstream's own save at shutdown: file by file, with our jobs' processes already gone.
+        replace(ministack_app, "save_all", lambda _: lambda __: None)
+
+    def load(self, service: str) -> Any:
+        digest = self._digests.get(service)
+        if digest is None:
+            return None
+        text = self._file(service, digest).read_text(encoding="utf-8")
+        return json.loads(text, object_hook=upstream._json_object_hook)
+
+    def changed(self) -> None:
+        """Something may have changed; called for each request and each event of a job or an execution."""
+        self._changes += 1
+
+    def start(self) -> None:
+        threading.Thread(target=self._save_from_time_to_time, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._changes += 1
+        self.save()
+
+    def save(self) -> None:
+        with self._lock:
+            changes = self._changes
+            if changes == self._saved:
+                return
+            digests = dict(self._digests)
+            for service, get_state in ministack_app._build_persistence_save_dict().items():
+                data = self._serialised(service, get_state)
+                if data is None:
+                    continue
+                digest = hashlib.sha256(data).hexdigest()[:16]
+                if digests.get(service) != digest:
+                    _write(self._file(service, digest), data)
+                    digests[service] = digest
+            if digests != self._digests:
+                _write(self._index, json.dumps(digests).encode())
+                self._digests = digests
+                self._remove_unnamed()
+            self._saved = changes
+
+    def _file(self, service: str, digest: str) -> Path:
+        return self._directory / f"{service}-{digest}.json"
+
+    def _serialised(self, service: str, get_state: Any) -> bytes | None:
+        for _ in range(TRIES):
+            try:
+                state = get_state()
+            except RuntimeError:
+                # A store changed while it was copied: executions and jobs write from threads of their own.
+                time.sleep(0.01)
+                continue
+            return None if state is None else json.dumps(state, default=upstream._json_default).encode()
+        raise RuntimeError(f"the state of {service} never stood still long enough to be saved")
+
+    def _remove_unnamed(self) -> None:
+        named = {self._file(service, digest) for service, digest in self._digests.items()}
+        for path in self._directory.glob("*.json"):
+            if path not in named and path != self._index:
+                path.unlink(missing_ok=True)
+
+    def _save_from_time_to_time(self) -> None:
+        rest = INTERVAL_SECONDS
+        while not self._stopped.wait(rest):
+            started = time.monotonic()
+            try:
+                self.save()
+            except Exception:
+                logger.exception("cannot save the state")
+            rest = max(INTERVAL_SECONDS, REST_FACTOR * (time.monotonic() - started))

@@ -1,0 +1,91 @@
+"""What a start does with the work of an emulator that is gone: nobody runs it, so it is ended and announced."""
+
+import logging
+from typing import Any
+
+from ministack.services import batch, cloudformation, lambda_svc
+from ministack.services import stepfunctions as sfn
+
+from roslin_emulator import job_events, workarounds
+from roslin_emulator.job_request import now_ms
+from roslin_emulator.jobs import TERMINAL
+from roslin_emulator.scope import Scope
+
+logger = logging.getLogger("roslin.recovery")
+
+# Begins as AWS's reason for a reclaimed instance does, so that the same evaluateOnExit rules know it.
+JOB_REASON = "Host EC2 (embedded AWS) terminated: the emulator was stopped"
+EXECUTION_ERROR = "Roslin.EmulatorRestarted"
+EXECUTION_CAUSE = "The embedded AWS was restarted while the execution was running"
+# What MiniStack's own restore makes of a running execution.
+UPSTREAM_ERROR = "States.ServiceRestart"
+
+STACK_STATUS_AFTER = {
+    "CREATE_IN_PROGRESS": "ROLLBACK_COMPLETE",
+    "ROLLBACK_IN_PROGRESS": "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS": "DELETE_FAILED",
+}
+
+
+class Recovery:
+    def __init__(self) -> None:
+        self._jobs: list[dict[str, Any]] = []
+        self._executions: list[dict[str, Any]] = []
+
+    def end_unfinished(self) -> None:
+        """Before the first request is served."""
+        for job in batch._jobs.all_values():
+            if job["status"] not in TERMINAL:
+                self._end_job(job)
+        for execution in sfn._executions.all_values():
+            if execution.get("error") == UPSTREAM_ERROR:
+                execution["events"] = execution["events"][:]
+                workarounds.end_execution(
+                    execution, "ABORTED", "ExecutionAborted", EXECUTION_ERROR, EXECUTION_CAUSE
+                )
+                self._executions.append(execution)
+        for stack in cloudformation._stacks.all_values():
+            self._end_deployment(stack)
+        for function in lambda_svc._functions.all_values():
+            self._settle_function(function)
+
+    def announce(self) -> None:
+        """Once the server answers, since the functions that hear of it call back."""
+        for job in self._jobs:
+            with Scope.of_arn(job["jobArn"]).entered():
+                job_events.emit(job)
+        for execution in self._executions:
+            with Scope.of_arn(execution["executionArn"]).entered():
+                sfn._emit_execution_status_event(execution)
+
+    def _end_job(self, job: dict[str, Any]) -> None:
+        if job["status"] == "RUNNING":
+            container = {name: job["container"][name] for name in ("logStreamName", "taskArn")}
+            job["attempts"].append(
+                {
+                    "container": {**container, "networkInterfaces": []},
+                    "startedAt": job["startedAt"],
+                    "stoppedAt": now_ms(),
+                    "statusReason": JOB_REASON,
+                }
+            )
+        job.update(status="FAILED", statusReason=JOB_REASON, stoppedAt=now_ms())
+        self._jobs.append(job)
+
+    def _end_deployment(self, stack: dict[str, Any]) -> None:
+        """A stack left in progress could never be deployed again."""
+        status = stack["StackStatus"]
+        if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+            stack["StackStatus"] = STACK_STATUS_AFTER.get(status, "UPDATE_ROLLBACK_COMPLETE")
+            stack["StackStatusReason"] = "The embedded AWS was restarted during the deployment"
+            # Not what is deployed, so the next deployment must look at every resource.
+            logger.warning("stack %s was being deployed: %s", stack["StackName"], stack["StackStatus"])
+
+    def _settle_function(self, function: dict[str, Any]) -> None:
+        """The thread that would have made it Active is gone."""
+        configurations = [function, *(function.get("versions") or {}).values()]
+        for configuration in (entry.get("config") or {} for entry in configurations):
+            if configuration.get("State") == "Pending":
+                configuration["State"] = "Active"
+            if configuration.get("LastUpdateStatus") == "InProgress":
+                configuration["LastUpdateStatus"] = "Successful"
