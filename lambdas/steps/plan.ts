@@ -1,5 +1,5 @@
 import { RoslinError } from '../../core/errors.ts'
-import type { Plan } from '../../core/plan.ts'
+import type { PlannedStep, StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
 import { runs } from '../clients.ts'
 import { deployment } from '../environment.ts'
@@ -22,12 +22,32 @@ export const handler = step(async ({ runId }: { runId: string }): Promise<Planne
       capacity: { instanceType: first.instanceType, purchase: first.purchase, priceUsdPerHour: first.priceUsdPerHour },
     }),
   })
-  return { planUri, steps: plan.steps }
+  const { prepare, train, evaluate } = plan.steps
+  return { planUri, jobs: { prepare: batchJob(prepare), train: batchJob(train), evaluate: batchJob(evaluate) } }
 })
 
 interface Planned {
   readonly planUri: string
-  readonly steps: Plan['steps']
+  readonly jobs: Readonly<Record<StepName, BatchJob>>
+}
+
+/** A planned step in Batch's own words. */
+interface BatchJob {
+  readonly jobQueueArn: string
+  readonly jobDefinitionArn: string
+  readonly timeoutSeconds: number
+  readonly resourceRequirements: readonly { readonly Type: 'VCPU' | 'MEMORY' | 'GPU'; readonly Value: string }[]
+}
+
+function batchJob({ jobQueueArn, jobDefinitionArn, timeoutSeconds, vcpus, memoryMiB, gpus }: PlannedStep): BatchJob {
+  const requirement = (Type: 'VCPU' | 'MEMORY' | 'GPU', value: number) => ({ Type, Value: String(value) })
+  return {
+    jobQueueArn,
+    jobDefinitionArn,
+    timeoutSeconds,
+    // Batch refuses a wish for no GPU.
+    resourceRequirements: [requirement('VCPU', vcpus), requirement('MEMORY', memoryMiB), ...(gpus > 0 ? [requirement('GPU', gpus)] : [])],
+  }
 }
 
 const now = () => new Date().toISOString()

@@ -1,0 +1,73 @@
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { CfnStage, HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2'
+import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import { Construct } from 'constructs'
+import type { Flow } from './flow.ts'
+import { type FunctionDefaults, Handler } from './handler.ts'
+
+export interface ApiProps {
+  readonly table: ITableV2
+  readonly bucket: IBucket
+  readonly jobLogGroup: ILogGroup
+  readonly flow: Flow
+  readonly functionDefaults: FunctionDefaults
+}
+
+/** A new run's data file is read whole to be checked. */
+const MEMORY_MIB = 2048
+const RATE_PER_SECOND = 50
+const BURST = 100
+
+/** The HTTP API: one function behind every route, and no route without a signed request. */
+export class Api extends Construct {
+  readonly url: string
+
+  constructor(scope: Construct, id: string, props: ApiProps) {
+    super(scope, id)
+    const { table, bucket, jobLogGroup, flow, functionDefaults: defaults } = props
+    const handler = new Handler(this, 'Handler', {
+      entry: 'api/handler.ts',
+      defaults,
+      environment: { STATE_MACHINE_ALIAS_ARN: flow.aliasArn, JOB_LOG_GROUP_NAME: jobLogGroup.logGroupName },
+      memoryMiB: MEMORY_MIB,
+      timeout: Duration.seconds(29),
+    })
+    table.grantReadWriteData(handler)
+    bucket.grantRead(handler)
+    bucket.grantPut(handler, 'uploads/*')
+    jobLogGroup.grant(handler, 'logs:GetLogEvents')
+    handler.addToRolePolicy(new PolicyStatement({ actions: ['states:StartExecution'], resources: [flow.stateMachine.stateMachineArn, flow.aliasArn] }))
+
+    const api = new HttpApi(this, 'HttpApi', { defaultAuthorizer: new HttpIamAuthorizer() })
+    api.addRoutes({
+      path: '/v1/{proxy+}',
+      methods: [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.DELETE],
+      integration: new HttpLambdaIntegration('Integration', handler),
+    })
+    this.#configureStage(api, defaults)
+    this.url = api.apiEndpoint
+  }
+
+  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): void {
+    const stage = api.defaultStage?.node.defaultChild
+    if (!(stage instanceof CfnStage)) throw new Error('the API has no default stage')
+    const logs = new LogGroup(this, 'AccessLogs', { retention: logRetentionDays, removalPolicy: RemovalPolicy.DESTROY })
+    stage.accessLogSettings = {
+      destinationArn: logs.logGroupArn,
+      format: Stack.of(this).toJsonString({
+        requestId: '$context.requestId',
+        caller: '$context.identity.userArn',
+        method: '$context.httpMethod',
+        path: '$context.path',
+        status: '$context.status',
+        latencyMilliseconds: '$context.responseLatency',
+      }),
+    }
+    stage.defaultRouteSettings = { throttlingRateLimit: RATE_PER_SECOND, throttlingBurstLimit: BURST }
+  }
+}

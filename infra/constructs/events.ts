@@ -1,0 +1,57 @@
+import { Duration } from 'aws-cdk-lib'
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { Match, Rule } from 'aws-cdk-lib/aws-events'
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
+import { Validations } from 'aws-cdk-lib'
+import { Construct } from 'constructs'
+import type { Compute } from './compute.ts'
+import { type FunctionDefaults, Handler } from './handler.ts'
+
+export interface EventsProps {
+  readonly table: ITableV2
+  readonly compute: Compute
+  readonly stateMachine: IStateMachine
+  readonly functionDefaults: FunctionDefaults
+}
+
+/** What AWS reports of the team's jobs and executions, written into the runs. What cannot be, waits in the dead-letter queue. */
+export class Events extends Construct {
+  readonly deadLetterQueue: Queue
+
+  constructor(scope: Construct, id: string, { table, compute, stateMachine, functionDefaults: defaults }: EventsProps) {
+    super(scope, id)
+    const deadLetterQueue = new Queue(this, 'DeadLetters', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    })
+    Validations.of(deadLetterQueue).acknowledge({ id: 'AwsSolutions-SQS3', reason: 'It is the dead-letter queue.' })
+    this.deadLetterQueue = deadLetterQueue
+    const target = (handlerId: string, entry: string) => {
+      const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
+      table.grantReadWriteData(handler)
+      return new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
+    }
+
+    new Rule(this, 'BatchJobRule', {
+      description: 'State changes of the jobs in the team’s queues',
+      eventPattern: {
+        source: ['aws.batch'],
+        detailType: ['Batch Job State Change'],
+        detail: { jobQueue: compute.jobQueues.map(({ jobQueueArn }) => jobQueueArn), parameters: { runId: Match.exists() } },
+      },
+      targets: [target('BatchJob', 'events/batch-job.ts')],
+    })
+    new Rule(this, 'ExecutionRule', {
+      description: 'Executions of the team’s flow that ended badly',
+      eventPattern: {
+        source: ['aws.states'],
+        detailType: ['Step Functions Execution Status Change'],
+        detail: { stateMachineArn: [stateMachine.stateMachineArn], status: ['FAILED', 'TIMED_OUT', 'ABORTED'] },
+      },
+      targets: [target('Execution', 'events/execution.ts')],
+    })
+  }
+}

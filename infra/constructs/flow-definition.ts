@@ -1,0 +1,107 @@
+import type { StepName } from '../../core/plan.ts'
+
+export interface FlowDefinitionProps {
+  readonly team: string
+  readonly planFunctionArn: string
+  readonly registerFunctionArn: string
+  readonly failFunctionArn: string
+}
+
+/** No training job may run longer than a fortnight (limits.maxHours), nor wait for its machine longer than a day. */
+const FLOW_TIMEOUT_SECONDS = 30 * 24 * 3600
+const LONGEST_WAIT_SECONDS = 24 * 3600
+const LAMBDA_TIMEOUT_SECONDS = 180
+
+/** Faults of the services themselves: the step never ran, so it may be sent again. */
+const RETRY = [
+  {
+    ErrorEquals: ['Lambda.ServiceException', 'Lambda.AWSLambdaException', 'Lambda.SdkClientException', 'Lambda.TooManyRequestsException', 'Batch.BatchException', 'Batch.ServerException'],
+    IntervalSeconds: 2,
+    MaxAttempts: 6,
+    BackoffRate: 2,
+    JitterStrategy: 'FULL',
+  },
+]
+
+const RUN_ID = '{% $states.context.Execution.Input.runId %}'
+
+/** Plan → Prepare → Train → Evaluate → Register; Fail on any error. Amazon States Language, JSONata. */
+export function flowDefinition(props: FlowDefinitionProps) {
+  return {
+    Comment: 'One run: its input is {"runId"}, and its name is that id',
+    QueryLanguage: 'JSONata',
+    TimeoutSeconds: FLOW_TIMEOUT_SECONDS,
+    StartAt: 'Plan',
+    States: {
+      Plan: {
+        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID }),
+        Assign: { planUri: '{% $states.result.Payload.planUri %}', jobs: '{% $states.result.Payload.jobs %}' },
+        Output: {},
+        Catch: catchAs('plan'),
+        Next: 'Prepare',
+      },
+      Prepare: batchTask('prepare', props.team, 'Train'),
+      Train: batchTask('train', props.team, 'Evaluate'),
+      Evaluate: batchTask('evaluate', props.team, 'Register'),
+      Register: {
+        ...lambdaTask(props.registerFunctionArn, { runId: RUN_ID, planUri: '{% $planUri %}' }),
+        Output: '{% $states.result.Payload %}',
+        Catch: catchAs('register'),
+        Next: 'Succeeded',
+      },
+      // Its output is the model version, for a larger flow that has started this one.
+      Succeeded: { Type: 'Succeed' },
+      Fail: {
+        ...lambdaTask(props.failFunctionArn, { runId: RUN_ID, step: '{% $failedStep %}', error: '{% $error %}' }),
+        Output: '{% $states.result.Payload %}',
+        Next: 'Failed',
+      },
+      Failed: { Type: 'Fail', Error: '{% $states.input.code %}', Cause: '{% $states.input.message %}' },
+    },
+  }
+}
+
+function lambdaTask(functionArn: string, payload: Record<string, string>) {
+  return {
+    Type: 'Task',
+    Resource: 'arn:aws:states:::lambda:invoke',
+    TimeoutSeconds: LAMBDA_TIMEOUT_SECONDS,
+    Arguments: { FunctionName: functionArn, Payload: payload },
+    Retry: RETRY,
+  }
+}
+
+/** A Batch job, and the wait for its end. The plan says where it runs and what it needs; the container reads the plan itself. */
+function batchTask(step: StepName, team: string, next: string) {
+  const job = (field: string) => `{% $jobs.${step}.${field} %}`
+  return {
+    Type: 'Task',
+    Resource: 'arn:aws:states:::batch:submitJob.sync',
+    TimeoutSeconds: `{% $jobs.${step}.timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
+    Arguments: {
+      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Input.runId %}`,
+      JobQueue: job('jobQueueArn'),
+      JobDefinition: job('jobDefinitionArn'),
+      // Not read by the container: they tell whose job it is, in the job's events too.
+      Parameters: { runId: RUN_ID, step },
+      ContainerOverrides: {
+        Environment: [
+          { Name: 'ROSLIN_PLAN_URI', Value: '{% $planUri %}' },
+          { Name: 'ROSLIN_STEP', Value: step },
+        ],
+        ResourceRequirements: job('resourceRequirements'),
+      },
+      Timeout: { AttemptDurationSeconds: job('timeoutSeconds') },
+      PropagateTags: true,
+      Tags: { 'roslin:team': team, 'roslin:run': RUN_ID, 'roslin:step': step },
+    },
+    Retry: RETRY,
+    Catch: catchAs(step),
+    Output: {},
+    Next: next,
+  }
+}
+
+function catchAs(step: string) {
+  return [{ ErrorEquals: ['States.ALL'], Assign: { failedStep: step, error: '{% $states.errorOutput %}' }, Next: 'Fail' }]
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import { CfnStateMachineAlias, CfnStateMachineVersion, DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions'
+import { Construct } from 'constructs'
+import type { Compute } from './compute.ts'
+import { flowDefinition } from './flow-definition.ts'
+import { type FunctionDefaults, Handler } from './handler.ts'
+import type { Jobs } from './jobs.ts'
+
+export interface FlowProps {
+  readonly team: string
+  readonly table: ITableV2
+  readonly bucket: IBucket
+  readonly compute: Compute
+  readonly jobs: Jobs
+  readonly functionDefaults: FunctionDefaults
+}
+
+/** Planning reads a data file whole; more memory is also more CPU to parse it with. */
+const PLAN_MEMORY_MIB = 2048
+
+/** The state machine, and its published version behind the alias `live`. */
+export class Flow extends Construct {
+  readonly stateMachine: StateMachine
+  readonly aliasArn: string
+
+  constructor(scope: Construct, id: string, props: FlowProps) {
+    super(scope, id)
+    const { table, bucket, functionDefaults: defaults } = props
+    const plan = new Handler(this, 'Plan', { entry: 'steps/plan.ts', defaults, memoryMiB: PLAN_MEMORY_MIB, timeout: Duration.seconds(120) })
+    const register = new Handler(this, 'Register', { entry: 'steps/register.ts', defaults })
+    const fail = new Handler(this, 'Fail', { entry: 'steps/fail.ts', defaults })
+    for (const handler of [plan, register, fail]) {
+      table.grantReadWriteData(handler)
+      bucket.grantRead(handler)
+    }
+    bucket.grantPut(plan, 'runs/*')
+
+    const definition = flowDefinition({
+      team: props.team,
+      planFunctionArn: plan.functionArn,
+      registerFunctionArn: register.functionArn,
+      failFunctionArn: fail.functionArn,
+    })
+    this.stateMachine = new StateMachine(this, 'StateMachine', {
+      stateMachineType: StateMachineType.STANDARD,
+      definitionBody: DefinitionBody.fromString(Stack.of(this).toJsonString(definition)),
+      tracingEnabled: true,
+      logs: {
+        destination: new LogGroup(this, 'Logs', { retention: defaults.logRetentionDays, removalPolicy: RemovalPolicy.DESTROY }),
+        level: LogLevel.ALL,
+        // Payloads hold nothing secret, but a cause can be long.
+        includeExecutionData: false,
+      },
+    })
+    for (const handler of [plan, register, fail]) handler.grantInvoke(this.stateMachine)
+    this.#grantBatch(props.compute, props.jobs)
+    this.aliasArn = this.#publish(definition)
+  }
+
+  #grantBatch({ jobQueues }: Compute, { definitions }: Jobs): void {
+    const stack = Stack.of(this)
+    // Plans hold a revision; the deployment may be at a later one by the time the job is submitted.
+    const anyRevision = definitions.map(({ jobDefinitionName }) =>
+      stack.formatArn({ service: 'batch', resource: 'job-definition', resourceName: `${jobDefinitionName}:*` }),
+    )
+    this.stateMachine.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['batch:SubmitJob', 'batch:TagResource'],
+        resources: [...jobQueues.map(({ jobQueueArn }) => jobQueueArn), ...anyRevision, stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
+      }),
+    )
+    // Batch's Describe knows no resources, and a job's id is made by Batch.
+    this.stateMachine.addToRolePolicy(new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }))
+    this.stateMachine.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['batch:TerminateJob'],
+        resources: [stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
+      }),
+    )
+    // The rule through which Step Functions learns of a job's end (`.sync`).
+    this.stateMachine.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
+        resources: [stack.formatArn({ service: 'events', resource: 'rule', resourceName: 'StepFunctionsGetEventsForBatchJobsRule' })],
+      }),
+    )
+  }
+
+  /** A version is what it was published from: another definition needs another one, and runs under way keep theirs. */
+  #publish(definition: object): string {
+    const digest = createHash('sha256').update(JSON.stringify(Stack.of(this).resolve(definition))).digest('hex').slice(0, 12)
+    const version = new CfnStateMachineVersion(this, `Version${digest}`, { stateMachineArn: this.stateMachine.stateMachineArn })
+    version.applyRemovalPolicy(RemovalPolicy.RETAIN)
+    version.node.addDependency(this.stateMachine)
+    const alias = new CfnStateMachineAlias(this, 'Live', {
+      name: 'live',
+      routingConfiguration: [{ stateMachineVersionArn: version.attrArn, weight: 100 }],
+    })
+    return alias.attrArn
+  }
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path'
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import type { Construct } from 'constructs'
+
+const root = join(import.meta.dirname, '../..')
+
+export interface FunctionDefaults {
+  readonly logRetentionDays: RetentionDays
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export interface HandlerProps {
+  /** The handler's file, from lambdas/. */
+  readonly entry: string
+  readonly defaults: FunctionDefaults
+  readonly environment?: Readonly<Record<string, string>>
+  readonly memoryMiB?: number
+  readonly timeout?: Duration
+  readonly deadLetterQueue?: IQueue
+}
+
+/** A Lambda function of lambdas/, with a role and a log group of its own. */
+export class Handler extends NodejsFunction {
+  constructor(scope: Construct, id: string, props: HandlerProps) {
+    const logGroup = new LogGroup(scope, `${id}Logs`, {
+      retention: props.defaults.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    logGroup.grantWrite(role)
+    super(scope, id, {
+      entry: join(root, 'lambdas', props.entry),
+      handler: 'handler',
+      role,
+      logGroup,
+      runtime: Runtime.NODEJS_24_X,
+      memorySize: props.memoryMiB ?? 512,
+      timeout: props.timeout ?? Duration.seconds(30),
+      tracing: Tracing.ACTIVE,
+      environment: { ...props.defaults.environment, ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
+      ...(props.deadLetterQueue && { deadLetterQueue: props.deadLetterQueue }),
+      depsLockFilePath: join(root, 'package-lock.json'),
+      projectRoot: root,
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        mainFields: ['module', 'main'],
+        minify: true,
+        sourceMap: true,
+        sourcesContent: false,
+        // The SDK comes along: a pinned version starts faster than the runtime's own, and is the one tested.
+        externalModules: [],
+        // Libraries in CommonJS still call require.
+        banner: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      },
+    })
+  }
+}
+

@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import { RemovalPolicy, Size } from 'aws-cdk-lib'
+import {
+  Action,
+  EcsEc2ContainerDefinition,
+  EcsJobDefinition,
+  LinuxParameters,
+  Reason,
+  RetryStrategy,
+} from 'aws-cdk-lib/aws-batch'
+import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
+import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
+import { type IRole, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import { Construct } from 'constructs'
+import { RETRIED_EXIT_CODES } from '../../core/exit-codes.ts'
+import type { StepName } from '../../core/plan.ts'
+
+export interface JobsProps {
+  readonly bucket: IBucket
+  /** A prebuilt image; left out, containers/trainer is built. */
+  readonly trainerImage: string | undefined
+  readonly logRetentionDays: RetentionDays
+}
+
+/** What a step's container may read and write in the team's bucket. */
+const RIGHTS: Readonly<Record<StepName, { read: readonly string[]; write: readonly string[]; remove: readonly string[] }>> = {
+  // A team keeps its data and models in its bucket where it likes.
+  prepare: { read: ['*'], write: ['base-models/*', 'prepared/*', 'runs/*'], remove: [] },
+  // Checkpoints that are not to be kept are removed once a later one is complete.
+  train: { read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'], write: ['runs/*', 'models/*'], remove: ['runs/*'] },
+  evaluate: { read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'], write: ['runs/*'], remove: [] },
+}
+
+/** A job runs this often at most: once, and again after a lost host or a passing fault. */
+const ATTEMPTS = 4
+
+/** NCCL and the data loader share memory between processes; the kernel's default of 64 MB is too little. */
+const SHARED_MEMORY = Size.gibibytes(8)
+
+/** The job definitions of the steps that run in containers. Plans override what the machine must have. */
+export class Jobs extends Construct {
+  readonly definitionArns: Readonly<Record<StepName, string>>
+  readonly definitions: readonly EcsJobDefinition[]
+  readonly logGroup: LogGroup
+  readonly imageName: string
+
+  constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays }: JobsProps) {
+    super(scope, id)
+    this.logGroup = new LogGroup(this, 'Logs', { retention: logRetentionDays, removalPolicy: RemovalPolicy.DESTROY })
+    const { image, name } = this.#image(trainerImage)
+    this.imageName = name
+    const executionRole = new Role(this, 'ExecutionRole', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') })
+    const define = (step: StepName) => this.#definition(step, image, this.#jobRole(step, bucket), executionRole)
+    const definitions = { prepare: define('prepare'), train: define('train'), evaluate: define('evaluate') }
+    this.definitions = Object.values(definitions)
+    this.definitionArns = {
+      prepare: definitions.prepare.jobDefinitionArn,
+      train: definitions.train.jobDefinitionArn,
+      evaluate: definitions.evaluate.jobDefinitionArn,
+    }
+  }
+
+  #image(trainerImage: string | undefined): { image: ContainerImage; name: string } {
+    if (trainerImage) return { image: ContainerImage.fromRegistry(trainerImage), name: trainerImage }
+    const asset = new DockerImageAsset(this, 'TrainerImage', {
+      directory: join(import.meta.dirname, '../../containers/trainer'),
+      platform: Platform.LINUX_AMD64,
+    })
+    return { image: ContainerImage.fromDockerImageAsset(asset), name: asset.imageUri }
+  }
+
+  #jobRole(step: StepName, bucket: IBucket): IRole {
+    const role = new Role(this, `${step}Role`, { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') })
+    const { read, write, remove } = RIGHTS[step]
+    for (const prefix of read) bucket.grantRead(role, prefix)
+    for (const prefix of write) bucket.grantPut(role, prefix)
+    for (const prefix of remove) bucket.grantDelete(role, prefix)
+    return role
+  }
+
+  #definition(step: StepName, image: ContainerImage, jobRole: IRole, executionRole: IRole): EcsJobDefinition {
+    return new EcsJobDefinition(this, `${step}Definition`, {
+      container: new EcsEc2ContainerDefinition(this, `${step}Container`, {
+        image,
+        cpu: 2,
+        memory: Size.gibibytes(4),
+        jobRole,
+        executionRole,
+        linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, { sharedMemorySize: SHARED_MEMORY }),
+        logging: LogDriver.awsLogs({ logGroup: this.logGroup, streamPrefix: step }),
+      }),
+      retryAttempts: ATTEMPTS,
+      retryStrategies: [
+        RetryStrategy.of(Action.RETRY, Reason.SPOT_INSTANCE_RECLAIMED),
+        ...RETRIED_EXIT_CODES.map((code) => RetryStrategy.of(Action.RETRY, Reason.custom({ onExitCode: String(code) }))),
+        // Where nothing matches, Batch retries: a mistake in a recipe would be paid for four times.
+        RetryStrategy.of(Action.EXIT, Reason.custom({ onReason: '*' })),
+      ],
+      propagateTags: true,
+      // Runs under way hold the revision their plan was made with.
+      skipDeregisterOnUpdate: true,
+    })
+  }
+}

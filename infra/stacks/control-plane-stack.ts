@@ -1,0 +1,47 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import type { Construct } from 'constructs'
+import type { Team } from '../../core/team.ts'
+import { Api } from '../constructs/api.ts'
+import { Compute } from '../constructs/compute.ts'
+import { Events } from '../constructs/events.ts'
+import { Flow } from '../constructs/flow.ts'
+import { Jobs } from '../constructs/jobs.ts'
+import { Network } from '../constructs/network.ts'
+import type { StateStack } from './state-stack.ts'
+
+export interface ControlPlaneStackProps extends StackProps {
+  readonly team: Team
+  readonly codeVersion: string
+  readonly state: StateStack
+}
+
+/** All that can be made again: destroying this stack loses no run and no model. */
+export class ControlPlaneStack extends Stack {
+  constructor(scope: Construct, id: string, props: ControlPlaneStackProps) {
+    super(scope, id, props)
+    const { team, codeVersion } = props
+    const { table, bucket } = props.state
+    const network = new Network(this, 'Network')
+    const compute = new Compute(this, 'Compute', { vpc: network.vpc, capacity: team.capacity, maxVcpus: team.maxVcpus })
+    const jobs = new Jobs(this, 'Jobs', { bucket, trainerImage: team.trainerImage, logRetentionDays: team.logRetentionDays })
+    const functionDefaults = {
+      logRetentionDays: team.logRetentionDays,
+      environment: {
+        TEAM: team.name,
+        TABLE_NAME: table.tableName,
+        BUCKET_NAME: bucket.bucketName,
+        CPU_JOB_QUEUE_ARN: compute.cpuJobQueue.jobQueueArn,
+        JOB_DEFINITION_ARNS: this.toJsonString(jobs.definitionArns),
+        CAPACITY: this.toJsonString(compute.capacity),
+        CODE_VERSION: codeVersion,
+        TRAINER_IMAGE: jobs.imageName,
+      },
+    }
+    const flow = new Flow(this, 'Flow', { team: team.name, table, bucket, compute, jobs, functionDefaults })
+    new Events(this, 'Events', { table, compute, stateMachine: flow.stateMachine, functionDefaults })
+    const api = new Api(this, 'Api', { table, bucket, jobLogGroup: jobs.logGroup, flow, functionDefaults })
+
+    new CfnOutput(this, 'ApiUrl', { value: api.url })
+    new CfnOutput(this, 'StateMachineAliasArn', { value: flow.aliasArn })
+  }
+}

@@ -1,0 +1,47 @@
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib'
+import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import type { Construct } from 'constructs'
+import { TABLE_KEYS } from '../../core/store/table.ts'
+
+/** What must outlive every deployment: the table of runs, and the bucket of data and models. */
+export class StateStack extends Stack {
+  readonly table: TableV2
+  readonly bucket: Bucket
+
+  constructor(scope: Construct, id: string, props: StackProps) {
+    super(scope, id, { ...props, terminationProtection: true })
+    const text = (name: string) => ({ name, type: AttributeType.STRING })
+    const { byTeam } = TABLE_KEYS
+
+    this.table = new TableV2(this, 'Table', {
+      partitionKey: text(TABLE_KEYS.pk),
+      sortKey: text(TABLE_KEYS.sk),
+      globalSecondaryIndexes: [{ indexName: byTeam.index, partitionKey: text(byTeam.pk), sortKey: text(byTeam.sk) }],
+      billing: Billing.onDemand(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: true,
+      removalPolicy: RemovalPolicy.RETAIN,
+    })
+
+    this.bucket = new Bucket(this, 'Bucket', {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      versioned: true,
+      lifecycleRules: [
+        { noncurrentVersionExpiration: Duration.days(30) },
+        { abortIncompleteMultipartUploadAfter: Duration.days(7) },
+      ],
+      removalPolicy: RemovalPolicy.RETAIN,
+    })
+    Validations.of(this.bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason: 'Access logs of a bucket written by one team only would cost more than they tell; CloudTrail data events are the account’s choice.',
+    })
+
+    new CfnOutput(this, 'BucketName', { value: this.bucket.bucketName })
+    new CfnOutput(this, 'TableName', { value: this.table.tableName })
+  }
+}

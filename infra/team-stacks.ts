@@ -1,0 +1,27 @@
+import { type App, Tags, Validations } from 'aws-cdk-lib'
+import type { Team } from '../core/team.ts'
+import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
+import { NagChecks } from './nag-checks.ts'
+import { StateStack } from './stacks/state-stack.ts'
+
+export interface TeamStacksProps {
+  readonly team: Team
+  readonly codeVersion: string
+}
+
+/** A team's two stacks: what must never be lost, and what can be made again. */
+export function addTeamStacks(app: App, { team, codeVersion }: TeamStacksProps): { state: StateStack; controlPlane: ControlPlaneStack } {
+  const env = { region: team.region }
+  const state = new StateStack(app, `Roslin-${team.name}-State`, { env, description: `Roslin, team ${team.name}: runs, models, data` })
+  const controlPlane = new ControlPlaneStack(app, `Roslin-${team.name}-ControlPlane`, {
+    env,
+    description: `Roslin, team ${team.name}: flow, compute, API`,
+    team,
+    codeVersion,
+    state,
+  })
+  Tags.of(app).add('roslin:team', team.name)
+  for (const [key, value] of Object.entries(team.tags)) Tags.of(app).add(key, value)
+  Validations.of(app).addPlugins(new NagChecks(app))
+  return { state, controlPlane }
+}
