@@ -1,4 +1,4 @@
-import { Size } from 'aws-cdk-lib'
+import { Size, Validations } from 'aws-cdk-lib'
 import {
   AllocationStrategy,
   EcsMachineImageType,
@@ -8,6 +8,7 @@ import {
   ManagedEc2EcsComputeEnvironment,
 } from 'aws-cdk-lib/aws-batch'
 import { BlockDeviceVolume, EbsDeviceVolumeType, InstanceType, type IVpc, LaunchTemplate, LaunchTemplateHttpTokens, MachineImage, SubnetType } from 'aws-cdk-lib/aws-ec2'
+import { type IRole, ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { DeployedCapacity } from '../../core/capacity.ts'
 import { instanceType } from '../../core/instance-types.ts'
@@ -33,6 +34,7 @@ export class Compute extends Construct {
   readonly jobQueues: readonly IJobQueue[]
   readonly #vpc: IVpc
   readonly #launchTemplate: LaunchTemplate
+  readonly #instanceRole: IRole
 
   constructor(scope: Construct, id: string, props: ComputeProps) {
     super(scope, id)
@@ -48,6 +50,15 @@ export class Compute extends Construct {
         },
       ],
     })
+    const instanceRole = new Role(this, 'InstanceRole', {
+      assumedBy: new ServicePrincipal('ec2.amazonaws.com'),
+      managedPolicies: [ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonEC2ContainerServiceforEC2Role')],
+    })
+    Validations.of(instanceRole).acknowledge({
+      id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role]',
+      reason: "What the ECS agent on Batch's instances needs, as AWS keeps it; jobs have roles of their own.",
+    })
+    this.#instanceRole = instanceRole
     this.cpuJobQueue = this.#queue('Cpu', this.#environment('CpuEnvironment', { instanceTypes: CPU_INSTANCES, maxVcpus: CPU_MAX_VCPUS }))
     const options = props.capacity.map((option, index) => ({ option, queue: this.#optionQueue(option, index, props.maxVcpus) }))
     this.capacity = options.map(({ option, queue }) => ({ ...option, jobQueueArn: queue.jobQueueArn }))
@@ -79,6 +90,7 @@ export class Compute extends Construct {
       // BEST_FIT, the API's default, waits for one type for ever.
       allocationStrategy: spot ? AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED : AllocationStrategy.BEST_FIT_PROGRESSIVE,
       launchTemplate: this.#launchTemplate,
+      instanceRole: this.#instanceRole,
       images: [
         {
           imageType: option && instanceType(option.instanceType).gpu ? EcsMachineImageType.ECS_AL2023_NVIDIA : EcsMachineImageType.ECS_AL2023,
