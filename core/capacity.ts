@@ -21,13 +21,20 @@ export interface FittingCapacity extends DeployedCapacity {
  * The options that can train this recipe, in the team's order.
  * @throws RoslinError NO_CAPACITY_FITS, saying of each option why it does not.
  */
-export function fittingCapacity(recipe: Recipe, parameters: number, options: readonly DeployedCapacity[]): FittingCapacity[] {
+export function fittingCapacity(
+  recipe: Recipe,
+  parameters: number,
+  options: readonly DeployedCapacity[],
+): FittingCapacity[] {
   const fitting: FittingCapacity[] = []
   const refused: { path: string; message: string }[] = []
   for (const [index, option] of options.entries()) {
     const refusal = refuse(recipe, parameters, option)
     if (refusal) {
-      refused.push({ path: `capacity.${index} (${option.instanceType} ${option.purchase})`, message: refusal })
+      refused.push({
+        path: `capacity.${index} (${option.instanceType} ${option.purchase})`,
+        message: refusal,
+      })
       continue
     }
     const { price } = instanceType(option.instanceType)

@@ -89,22 +89,32 @@ function locate(text: string): Checked {
   const lineOf = lineFinder(text)
   const [first] = errors
   if (first) {
-    return { rows: 0, issues: [{ path: `line ${lineOf(first.offset)}`, message: `is not JSON: ${printParseErrorCode(first.error)}` }] }
+    return {
+      rows: 0,
+      issues: [
+        { path: `line ${lineOf(first.offset)}`, message: `is not JSON: ${printParseErrorCode(first.error)}` },
+      ],
+    }
   }
   const rows = tree?.children ?? []
   return {
     rows: rows.length,
     issues: rows.flatMap((node) => {
-      const value = valueOf(node)
+      const value = plainValue(node)
       const message = wrongRow(value)
       return message ? [{ path: `line ${lineOf(wrongField(node, value) ?? node.offset)}`, message }] : []
     }),
   }
 }
 
-function valueOf(node: Node): unknown {
+function plainValue(node: Node): unknown {
   if (node.type !== 'object') return node.value
-  return Object.fromEntries((node.children ?? []).map(({ children }) => [children?.[0]?.value, children?.[1] && valueOf(children[1])]))
+  return Object.fromEntries(
+    (node.children ?? []).map(({ children }) => [
+      children?.[0]?.value,
+      children?.[1] && plainValue(children[1]),
+    ]),
+  )
 }
 
 /** Where the first wrong field of a row stands, when the row has that field at all. */

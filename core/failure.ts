@@ -1,5 +1,5 @@
-import { EXIT_CODES } from './exit-codes.ts'
 import { RoslinError } from './errors.ts'
+import { EXIT_CODES } from './exit-codes.ts'
 import type { RunFailure } from './run.ts'
 import type { StepError } from './run-files.ts'
 
@@ -27,7 +27,8 @@ interface FailureClass {
 }
 
 const exits = (code: number) => (job: FailedJob) => job.exitCode === code
-const says = (pattern: RegExp) => (job: FailedJob) => pattern.test(`${job.statusReason} ${job.containerReason}`)
+const says = (pattern: RegExp) => (job: FailedJob) =>
+  pattern.test(`${job.statusReason} ${job.containerReason}`)
 
 /** The first row that matches names the failure. What Batch says of the host comes before what the container says of itself. */
 const FAILURE_CLASSES: readonly FailureClass[] = [
@@ -41,7 +42,7 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     class: 'timeout',
     matches: says(/duration exceeded timeout/),
     message: 'The job ran longer than it may.',
-    nextStep: "Raise limits.maxHours in the recipe, or train fewer epochs.",
+    nextStep: 'Raise limits.maxHours in the recipe, or train fewer epochs.',
   },
   {
     class: 'image-unavailable',
@@ -59,13 +60,15 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     class: 'model-unreadable',
     matches: exits(EXIT_CODES.modelUnreadable),
     message: 'The base model could not be loaded.',
-    nextStep: "Check baseModel in the recipe: a causal language model in Hugging Face's layout, or one GGUF file.",
+    nextStep:
+      "Check baseModel in the recipe: a causal language model in Hugging Face's layout, or one GGUF file.",
   },
   {
     class: 'out-of-memory',
     matches: exits(EXIT_CODES.outOfMemory),
     message: 'The job ran out of memory.',
-    nextStep: 'Lower training.batchSizePerGpu or training.maxTokens, use training.method: lora, or ask for larger GPUs.',
+    nextStep:
+      'Lower training.batchSizePerGpu or training.maxTokens, use training.method: lora, or ask for larger GPUs.',
   },
   {
     class: 'out-of-memory',
@@ -83,7 +86,8 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     class: 'diverged',
     matches: exits(EXIT_CODES.diverged),
     message: 'The loss is no number any more.',
-    nextStep: 'Lower training.learningRate or add training.warmupSteps; with fp16, prefer GPUs that have bf16.',
+    nextStep:
+      'Lower training.learningRate or add training.warmupSteps; with fp16, prefer GPUs that have bf16.',
   },
   {
     class: 'budget',
@@ -95,7 +99,8 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     class: 'driver-mismatch',
     matches: exits(EXIT_CODES.driverMismatch),
     message: "The machine's GPU driver does not fit the image's PyTorch.",
-    nextStep: "Use the machine image or the trainer image of the other driver branch in the team file's capacity.",
+    nextStep:
+      "Use the machine image or the trainer image of the other driver branch in the team file's capacity.",
   },
   {
     class: 'resources-missing',
@@ -150,7 +155,8 @@ export function classifyFailure(failed: FailedStep): RunFailure {
     step,
     class: row.class,
     code: own?.code ?? row.class.toUpperCase().replaceAll('-', '_'),
-    message: own?.message ?? `${row.message} (exit code ${job.exitCode ?? 'none'}; ${reason || 'no reason given'})`,
+    message:
+      own?.message ?? `${row.message} (exit code ${job.exitCode ?? 'none'}; ${reason || 'no reason given'})`,
     nextStep: own?.nextStep ?? row.nextStep,
   }
 }

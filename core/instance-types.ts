@@ -3,7 +3,12 @@ export type GpuArchitecture = 'volta' | 'ampere' | 'ada' | 'hopper'
 export interface InstanceType {
   readonly vcpus: number
   readonly memoryGiB: number
-  readonly gpu?: { readonly name: string; readonly count: number; readonly memoryGiB: number; readonly architecture: GpuArchitecture }
+  readonly gpu?: {
+    readonly name: string
+    readonly count: number
+    readonly memoryGiB: number
+    readonly architecture: GpuArchitecture
+  }
   /** Linux on demand, us-east-1. `checkedOn` is missing where the figure is remembered, not looked up. */
   readonly price: { readonly usdPerHour: number; readonly checkedOn?: string }
 }

@@ -13,7 +13,9 @@ export interface LicenceVerdict {
 }
 
 /** What may be done with a model trained from these. */
-export function inheritedLicence(sources: readonly { readonly of: string; readonly spdx: string }[]): LicenceVerdict {
+export function inheritedLicence(
+  sources: readonly { readonly of: string; readonly spdx: string }[],
+): LicenceVerdict {
   return {
     commercialUse: !sources.some(({ spdx }) => NON_COMMERCIAL.test(spdx)),
     shareAlike: sources.some(({ spdx }) => SHARE_ALIKE.test(spdx)),

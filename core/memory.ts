@@ -1,5 +1,5 @@
-import type { Recipe } from './recipe.ts'
 import type { InstanceType } from './instance-types.ts'
+import type { Recipe } from './recipe.ts'
 
 const GIB = 2 ** 30
 

@@ -46,7 +46,11 @@ export const planSchema = z.strictObject({
   preparedUri: z.string(),
   runUri: z.string(),
   modelUri: z.string(),
-  licence: z.strictObject({ commercialUse: z.boolean(), shareAlike: z.boolean(), because: z.array(z.string()).readonly() }),
+  licence: z.strictObject({
+    commercialUse: z.boolean(),
+    shareAlike: z.boolean(),
+    because: z.array(z.string()).readonly(),
+  }),
   code: z.strictObject({ version: z.string(), trainerImage: z.string() }),
   capacity: z.array(
     z.strictObject({
@@ -92,7 +96,12 @@ const PREPARE_TIMEOUT_SECONDS = 6 * 3600
  * The plan of a run: pure, so the same recipe, inputs and deployment give the same plan.
  * @throws RoslinError NO_CAPACITY_FITS
  */
-export function makePlan(run: { runId: string; createdAt: string }, recipe: Recipe, inputs: PinnedInputs, deployment: Deployment): Plan {
+export function makePlan(
+  run: { runId: string; createdAt: string },
+  recipe: Recipe,
+  inputs: PinnedInputs,
+  deployment: Deployment,
+): Plan {
   const layout = storageLayout(deployment.bucket)
   const capacity = fittingCapacity(recipe, inputs.model.parameters, deployment.capacity)
   const [first] = capacity

@@ -21,7 +21,8 @@ function fewestTokens(text: string): number {
 export function checkPromptLengths(recipe: Recipe, contextTokens: number): void {
   const { prompts, maxNewTokens } = recipe.evaluation
   const issues = prompts.flatMap((prompt, index) => {
-    const tokens = fewestTokens(`${prompt.instruction} ${prompt.input ?? ''}`) + TEMPLATE_TOKENS + maxNewTokens
+    const tokens =
+      fewestTokens(`${prompt.instruction} ${prompt.input ?? ''}`) + TEMPLATE_TOKENS + maxNewTokens
     if (tokens <= contextTokens) return []
     const message = `needs at least ${tokens} tokens with its answer; the model's context is ${contextTokens}`
     return [{ path: `evaluation.prompts.${index}`, message }]

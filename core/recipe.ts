@@ -4,7 +4,10 @@ import { schemaIssues } from './schema-issues.ts'
 
 const slug = z
   .string()
-  .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'lower-case letters, digits and inner hyphens, 1 to 40 characters')
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/,
+    'lower-case letters, digits and inner hyphens, 1 to 40 characters',
+  )
 
 /** SPDX identifier, or a `LicenseRef-` for what SPDX does not list. */
 const licence = z
@@ -17,17 +20,37 @@ const baseModel = z
       .string()
       .min(1)
       .describe('hf://owner/name, an s3:// folder of the team, or a local folder beside the recipe'),
-    revision: z.string().min(1).optional().describe('hf:// only: a commit or branch; a branch is pinned to its commit'),
+    revision: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('hf:// only: a commit or branch; a branch is pinned to its commit'),
     licence,
-    parameters: z.int().positive().optional().describe('Number of weights; needed where Roslin does not know the model'),
-    contextTokens: z.int().positive().optional().describe('Longest input in tokens; needed where Roslin does not know the model'),
+    parameters: z
+      .int()
+      .positive()
+      .optional()
+      .describe('Number of weights; needed where Roslin does not know the model'),
+    contextTokens: z
+      .int()
+      .positive()
+      .optional()
+      .describe('Longest input in tokens; needed where Roslin does not know the model'),
   })
   .describe('The pretrained causal language model to start from')
 
 const dataset = z.strictObject({
-  source: z.string().min(1).describe('An s3:// object of the team, or a local file beside the recipe (JSON array or JSON Lines)'),
+  source: z
+    .string()
+    .min(1)
+    .describe('An s3:// object of the team, or a local file beside the recipe (JSON array or JSON Lines)'),
   licence,
-  heldOutFraction: z.number().min(0).max(0.5).default(0.02).describe('Share of the rows never trained on; their loss is reported'),
+  heldOutFraction: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.02)
+    .describe('Share of the rows never trained on; their loss is reported'),
 })
 
 const lora = z.strictObject({
@@ -37,18 +60,32 @@ const lora = z.strictObject({
 })
 
 const training = z.strictObject({
-  method: z.enum(['full', 'lora']).default('full').describe('full: every weight; lora: low-rank adapters, merged at the end'),
+  method: z
+    .enum(['full', 'lora'])
+    .default('full')
+    .describe('full: every weight; lora: low-rank adapters, merged at the end'),
   lora: lora.prefault({}),
   epochs: z.int().min(1).max(100).default(1),
-  keepEpochs: z.array(z.int().min(1)).optional().describe('Epochs whose checkpoints stay and are compared; default: the last'),
+  keepEpochs: z
+    .array(z.int().min(1))
+    .optional()
+    .describe('Epochs whose checkpoints stay and are compared; default: the last'),
   learningRate: z.number().positive().max(1).default(1e-5),
   warmupSteps: z.int().min(0).default(0),
   schedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
   weightDecay: z.number().min(0).default(0),
   batchSizePerGpu: z.int().min(1).max(1024).default(8).describe('Rows per GPU (or CPU process) and step'),
   gradientAccumulationSteps: z.int().min(1).max(1024).default(1),
-  maxTokens: z.int().min(16).max(131072).default(1024).describe('Longest row, prompt and response together; longer rows are cut'),
-  precision: z.enum(['auto', 'fp32', 'fp16', 'bf16']).default('auto').describe('auto: bf16 where the GPU has it, else fp16; fp32 on CPU'),
+  maxTokens: z
+    .int()
+    .min(16)
+    .max(131072)
+    .default(1024)
+    .describe('Longest row, prompt and response together; longer rows are cut'),
+  precision: z
+    .enum(['auto', 'fp32', 'fp16', 'bf16'])
+    .default('auto')
+    .describe('auto: bf16 where the GPU has it, else fp16; fp32 on CPU'),
   seed: z.int().min(0).max(4294967295).default(42),
 })
 
@@ -61,7 +98,11 @@ const resources = z.strictObject({
 const prompt = z.strictObject({
   instruction: z.string().trim().min(1),
   input: z.string().optional(),
-  expect: z.string().min(1).optional().describe('A control: the answer is right when it contains this, whatever the case'),
+  expect: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A control: the answer is right when it contains this, whatever the case'),
 })
 
 const evaluation = z.strictObject({

@@ -33,8 +33,10 @@ export interface LogLine {
 }
 
 export interface UploadRequest {
-  readonly sha256: string
+  /** Names the folder: the hash of the file, or of all that is uploaded together. */
+  readonly contentSha256: string
   readonly fileName: string
+  readonly sha256: string
   readonly bytes: number
 }
 
@@ -45,7 +47,12 @@ export interface Upload {
 }
 
 export function runDetail(run: Run, attempts: readonly Attempt[], now: Date): RunDetail {
-  return { ...run, attempts, costUsd: costUsd(attempts, run.capacity, runClock(run, now)), elapsedSeconds: elapsed(run, now) }
+  return {
+    ...run,
+    attempts,
+    costUsd: costUsd(attempts, run.capacity, runClock(run, now)),
+    elapsedSeconds: elapsed(run, now),
+  }
 }
 
 export function runListItem({ recipe: _, ...run }: Run, now: Date): RunList['runs'][number] {

@@ -24,7 +24,15 @@ export function hasEnded(status: RunStatus): boolean {
 }
 
 /** Batch's own states of a job. */
-export const JOB_STATUSES = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING', 'SUCCEEDED', 'FAILED'] as const
+export const JOB_STATUSES = [
+  'SUBMITTED',
+  'PENDING',
+  'RUNNABLE',
+  'STARTING',
+  'RUNNING',
+  'SUCCEEDED',
+  'FAILED',
+] as const
 export type JobStatus = (typeof JOB_STATUSES)[number]
 
 /**

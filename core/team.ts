@@ -25,12 +25,24 @@ export type CapacityOption = z.output<typeof capacityOption>
 
 /** The tenant of one deployment. */
 export const teamSchema = z.strictObject({
-  name: z.string().regex(TEAM_NAME, 'a DNS label: a to z, digits, inner hyphens, starting with a letter, at most 20 characters'),
+  name: z
+    .string()
+    .regex(
+      TEAM_NAME,
+      'a DNS label: a to z, digits, inner hyphens, starting with a letter, at most 20 characters',
+    ),
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
   capacity: z.array(capacityOption).min(1).max(12).describe('Where training may run, in order of preference'),
-  trainerImage: z.string().min(1).optional().describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  trainerImage: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
-  commercial: z.boolean().default(true).describe('A commercial team is warned where a licence forbids commercial use'),
+  commercial: z
+    .boolean()
+    .default(true)
+    .describe('A commercial team is warned where a licence forbids commercial use'),
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

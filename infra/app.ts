@@ -31,14 +31,22 @@ function readTeam(name: unknown): Team {
   if (!teams.includes(name)) throw new RoslinError('TEAM_INVALID', `There is no teams/${name}.yaml.`, choice)
   const team = parseTeam(parse(readFileSync(join(teamsFolder, `${name}.yaml`), 'utf8')))
   if (team.name === name) return team
-  throw new RoslinError('TEAM_INVALID', `teams/${name}.yaml is of a team named "${team.name}".`, 'Give the file its team’s name.')
+  throw new RoslinError(
+    'TEAM_INVALID',
+    `teams/${name}.yaml is of a team named "${team.name}".`,
+    'Give the file its team’s name.',
+  )
 }
 
 /** The package's version and the commit, for each run's lineage. */
 function codeVersion(): string {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   try {
-    const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    const commit = execFileSync('git', ['describe', '--always', '--dirty'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     return `${version}+${commit.trim()}`
   } catch {
     return version

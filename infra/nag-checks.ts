@@ -3,15 +3,30 @@ import type { IConstruct } from 'constructs'
 
 /** Every wildcard our policies may hold, and why. cdk-nag's finding must match one of these, or synthesis fails. */
 const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
-  [/^Action::s3:(Abort|DeleteObject|GetBucket|GetObject|List)\*$/, "The variants of one right, as the CDK's bucket grants name them."],
-  [/^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*$/, "Objects of the team's own bucket; their names are made at run time."],
-  [/^Resource::.*Bucket\w+\.Arn>\/[\w/-]*\*$/, "Objects of the team's own bucket; their names are made at run time."],
+  [
+    /^Action::s3:(Abort|DeleteObject|GetBucket|GetObject|List)\*$/,
+    "The variants of one right, as the CDK's bucket grants name them.",
+  ],
+  [
+    /^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*$/,
+    "Objects of the team's own bucket; their names are made at run time.",
+  ],
+  [
+    /^Resource::.*Bucket\w+\.Arn>\/[\w/-]*\*$/,
+    "Objects of the team's own bucket; their names are made at run time.",
+  ],
   [/^Resource::.*Table\w+Arn\w*\/index\/\*$/, "The indexes of the team's own table."],
   [/^Resource::<\w+\.Arn>:\*$/, "The versions of one function of the team's own."],
-  [/^Resource::arn:<AWS::Partition>:batch:.*:job-definition\/.*:\*$/, 'A plan holds a revision; a deployment may have made later ones.'],
+  [
+    /^Resource::arn:<AWS::Partition>:batch:.*:job-definition\/.*:\*$/,
+    'A plan holds a revision; a deployment may have made later ones.',
+  ],
   [/^Resource::arn:<AWS::Partition>:batch:[^/]*:job\/\*$/, "Batch makes a job's id when it is submitted."],
   // test/infra/policies.test.ts lists the actions this may stand beside.
-  [/^Resource::\*$/, 'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs, ecr:GetAuthorizationToken.'],
+  [
+    /^Resource::\*$/,
+    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs, ecr:GetAuthorizationToken.',
+  ],
 ]
 
 /**

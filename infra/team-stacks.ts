@@ -1,7 +1,7 @@
 import { type App, Tags, Validations } from 'aws-cdk-lib'
 import type { Team } from '../core/team.ts'
-import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
 import { NagChecks } from './nag-checks.ts'
+import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
 import { StateStack } from './stacks/state-stack.ts'
 
 export interface TeamStacksProps {
@@ -10,9 +10,15 @@ export interface TeamStacksProps {
 }
 
 /** A team's two stacks: what must never be lost, and what can be made again. */
-export function addTeamStacks(app: App, { team, codeVersion }: TeamStacksProps): { state: StateStack; controlPlane: ControlPlaneStack } {
+export function addTeamStacks(
+  app: App,
+  { team, codeVersion }: TeamStacksProps,
+): { state: StateStack; controlPlane: ControlPlaneStack } {
   const env = { region: team.region }
-  const state = new StateStack(app, `Roslin-${team.name}-State`, { env, description: `Roslin, team ${team.name}: runs, models, data` })
+  const state = new StateStack(app, `Roslin-${team.name}-State`, {
+    env,
+    description: `Roslin, team ${team.name}: runs, models, data`,
+  })
   const controlPlane = new ControlPlaneStack(app, `Roslin-${team.name}-ControlPlane`, {
     env,
     description: `Roslin, team ${team.name}: flow, compute, API`,

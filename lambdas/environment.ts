@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Deployment } from '../core/plan.ts'
 import type { InstanceTypeName } from '../core/instance-types.ts'
+import type { Deployment } from '../core/plan.ts'
 
 const json = <T>(shape: z.ZodType<T>) => z.string().transform((text) => shape.parse(JSON.parse(text)))
 

@@ -18,8 +18,15 @@ const MAX_DATASET_BYTES = 256 * 2 ** 20
  * Plans a recipe: looks at its data and model where they lie, and pins what it finds.
  * @throws RoslinError when anything of it cannot be used; nothing has been started or written then.
  */
-export async function planRecipe(run: { runId: string; createdAt: string }, recipe: Recipe, deployment: Deployment): Promise<Plan> {
-  const [model, dataset] = await Promise.all([pinModel(recipe, deployment.bucket), pinDataset(recipe, deployment.bucket)])
+export async function planRecipe(
+  run: { runId: string; createdAt: string },
+  recipe: Recipe,
+  deployment: Deployment,
+): Promise<Plan> {
+  const [model, dataset] = await Promise.all([
+    pinModel(recipe, deployment.bucket),
+    pinDataset(recipe, deployment.bucket),
+  ])
   checkPromptLengths(recipe, model.contextTokens)
   return makePlan(run, recipe, { model, dataset }, deployment)
 }
@@ -98,16 +105,23 @@ async function pinModelFolder(recipe: Recipe, bucket: string): Promise<PinnedInp
     )
   if (!at) throw problem('MODEL_NOT_FOUND', 'it is no s3:// or hf:// URI')
   if (at.bucket !== bucket) throw problem('MODEL_NOT_FOUND', "it is not in the team's bucket")
-  const { Contents: files = [] } = await s3.send(new ListObjectsV2Command({ Bucket: at.bucket, Prefix: at.key }))
+  const { Contents: files = [] } = await s3.send(
+    new ListObjectsV2Command({ Bucket: at.bucket, Prefix: at.key }),
+  )
   if (files.length === 0) throw problem('MODEL_NOT_FOUND', 'the folder is not there or empty')
   const names = files.map(({ Key = '' }) => Key.slice(at.key.length))
   const isGguf = names.filter((name) => name.endsWith('.gguf')).length === 1
   if (!names.includes('config.json') && !isGguf) {
     throw problem('MODEL_UNREADABLE', 'it has neither a config.json nor exactly one .gguf file')
   }
-  const config = names.includes('config.json') ? await readJson(`${source}config.json`, z.unknown()) : undefined
+  const config = names.includes('config.json')
+    ? await readJson(`${source}config.json`, z.unknown())
+    : undefined
   return {
     ...baseModelFacts(recipe, { contextTokens: contextTokensOfConfig(config) }),
-    contentKey: contentKey(['folder', ...files.flatMap(({ Key = '', Size = 0, ETag = '' }) => [Key.slice(at.key.length), Size, ETag])]),
+    contentKey: contentKey([
+      'folder',
+      ...files.flatMap(({ Key = '', Size = 0, ETag = '' }) => [Key.slice(at.key.length), Size, ETag]),
+    ]),
   }
 }

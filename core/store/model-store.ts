@@ -6,7 +6,11 @@ export interface NewModelVersion {
   readonly runId: string
   readonly uri: string
   readonly createdAt: string
-  readonly licence: { readonly commercialUse: boolean; readonly shareAlike: boolean; readonly because: readonly string[] }
+  readonly licence: {
+    readonly commercialUse: boolean
+    readonly shareAlike: boolean
+    readonly because: readonly string[]
+  }
   readonly lineage: Lineage
 }
 
@@ -22,11 +26,15 @@ export class ModelStore {
   async register(model: NewModelVersion): Promise<RunModel> {
     const { name, uri, runId } = model
     for (;;) {
-      const { data } = await this.#table.entities.modelVersion.query.byName({ name }).go({ order: 'desc', pages: 'all' })
+      const { data } = await this.#table.entities.modelVersion.query
+        .byName({ name })
+        .go({ order: 'desc', pages: 'all' })
       const own = data.find((version) => version.runId === runId)
       if (own) return { name, version: own.version, uri: own.uri }
       const version = (data[0]?.version ?? 0) + 1
-      const created = await applied(() => this.#table.entities.modelVersion.create({ ...model, version }).go())
+      const created = await applied(() =>
+        this.#table.entities.modelVersion.create({ ...model, version }).go(),
+      )
       // Another run took the number between the query and the write: look again.
       if (created) return { name, version, uri }
     }

@@ -1,7 +1,15 @@
 import { ElectroError } from 'electrodb'
 import type { StepName } from '../plan.ts'
 import type { Recipe } from '../recipe.ts'
-import { hasEnded, type JobStatus, type RunFailure, type RunStatus, runPosition, runStatusOfJob, type TimelineEntry } from '../run.ts'
+import {
+  hasEnded,
+  type JobStatus,
+  type RunFailure,
+  type RunStatus,
+  runPosition,
+  runStatusOfJob,
+  type TimelineEntry,
+} from '../run.ts'
 import type { AttemptExecution, RoslinTable, RunCapacity, RunModel } from './table.ts'
 
 export interface NewRun {
@@ -88,7 +96,10 @@ export class RunStore {
         .patch({ runId })
         .set({ status, position, ...(hasEnded(status) && { endedAt: at }), ...details })
         .data(({ timeline }, { append }) => append(timeline, [{ status, at }]))
-        .where(({ position: current, endedAt }, { lt, notExists }) => `${lt(current, position)} AND ${notExists(endedAt)}`)
+        .where(
+          ({ position: current, endedAt }, { lt, notExists }) =>
+            `${lt(current, position)} AND ${notExists(endedAt)}`,
+        )
         .go(),
     )
   }
@@ -96,11 +107,17 @@ export class RunStore {
   /** Takes in a state of one of the run's Batch jobs: the attempt's item first, then the run's own status. */
   async recordJob(attempt: Attempt, at: string): Promise<void> {
     const { runId, jobId, ...fields } = attempt
-    const position = runPosition(runStatusOfJob(attempt.step, attempt.jobStatus), finishedExecutions(attempt), attempt.jobStatus)
+    const position = runPosition(
+      runStatusOfJob(attempt.step, attempt.jobStatus),
+      finishedExecutions(attempt),
+      attempt.jobStatus,
+    )
     await applied(() =>
       this.#table.entities.attempt
         .upsert({ runId, jobId, ...fields, executions: [...attempt.executions], position })
-        .where(({ position: current }, { lt, notExists }) => `${notExists(current)} OR ${lt(current, position)}`)
+        .where(
+          ({ position: current }, { lt, notExists }) => `${notExists(current)} OR ${lt(current, position)}`,
+        )
         .go(),
     )
     const status = runStatusOfJob(attempt.step, attempt.jobStatus)

@@ -5,7 +5,11 @@ import type { JobStatus, RunFailure, RunStatus, TimelineEntry } from '../run.ts'
 import { JOB_STATUSES, RUN_STATUSES } from '../run.ts'
 
 /** The key attributes of the table; infra/ makes the table from these. */
-export const TABLE_KEYS = { pk: 'pk', sk: 'sk', byTeam: { index: 'gsi1', pk: 'gsi1pk', sk: 'gsi1sk' } } as const
+export const TABLE_KEYS = {
+  pk: 'pk',
+  sk: 'sk',
+  byTeam: { index: 'gsi1', pk: 'gsi1pk', sk: 'gsi1sk' },
+} as const
 
 const SERVICE = 'roslin'
 const { pk, sk, byTeam } = TABLE_KEYS
@@ -33,7 +37,11 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         model: { type: CustomAttributeType<RunModel>('any') },
       },
       indexes: {
-        byId: { collection: 'runWithAttempts', pk: { field: pk, composite: ['runId'] }, sk: { field: sk, composite: [] } },
+        byId: {
+          collection: 'runWithAttempts',
+          pk: { field: pk, composite: ['runId'] },
+          sk: { field: sk, composite: [] },
+        },
         byTeam: {
           index: byTeam.index,
           pk: { field: byTeam.pk, composite: ['team'] },
@@ -78,7 +86,14 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         runId: { type: 'string', required: true },
         uri: { type: 'string', required: true },
         createdAt: { type: 'string', required: true },
-        licence: { type: CustomAttributeType<{ commercialUse: boolean; shareAlike: boolean; because: readonly string[] }>('any'), required: true },
+        licence: {
+          type: CustomAttributeType<{
+            commercialUse: boolean
+            shareAlike: boolean
+            because: readonly string[]
+          }>('any'),
+          required: true,
+        },
         lineage: { type: CustomAttributeType<Lineage>('any'), required: true },
       },
       indexes: {

@@ -41,7 +41,12 @@ export class Api extends Construct {
     bucket.grantRead(handler)
     bucket.grantPut(handler, 'uploads/*')
     jobLogGroup.grant(handler, 'logs:GetLogEvents')
-    handler.addToRolePolicy(new PolicyStatement({ actions: ['states:StartExecution'], resources: [flow.stateMachine.stateMachineArn, flow.aliasArn] }))
+    handler.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['states:StartExecution'],
+        resources: [flow.stateMachine.stateMachineArn, flow.aliasArn],
+      }),
+    )
 
     const api = new HttpApi(this, 'HttpApi', { defaultAuthorizer: new HttpIamAuthorizer() })
     api.addRoutes({
@@ -56,7 +61,10 @@ export class Api extends Construct {
   #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): void {
     const stage = api.defaultStage?.node.defaultChild
     if (!(stage instanceof CfnStage)) throw new Error('the API has no default stage')
-    const logs = new LogGroup(this, 'AccessLogs', { retention: logRetentionDays, removalPolicy: RemovalPolicy.DESTROY })
+    const logs = new LogGroup(this, 'AccessLogs', {
+      retention: logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
     stage.accessLogSettings = {
       destinationArn: logs.logGroupArn,
       format: Stack.of(this).toJsonString({

@@ -1,10 +1,9 @@
-import { Duration } from 'aws-cdk-lib'
+import { Duration, Validations } from 'aws-cdk-lib'
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { Match, Rule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { Validations } from 'aws-cdk-lib'
 import { Construct } from 'constructs'
 import type { Compute } from './compute.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
@@ -20,19 +19,30 @@ export interface EventsProps {
 export class Events extends Construct {
   readonly deadLetterQueue: Queue
 
-  constructor(scope: Construct, id: string, { table, compute, stateMachine, functionDefaults: defaults }: EventsProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { table, compute, stateMachine, functionDefaults: defaults }: EventsProps,
+  ) {
     super(scope, id)
     const deadLetterQueue = new Queue(this, 'DeadLetters', {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
     })
-    Validations.of(deadLetterQueue).acknowledge({ id: 'AwsSolutions-SQS3', reason: 'It is the dead-letter queue.' })
+    Validations.of(deadLetterQueue).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'It is the dead-letter queue.',
+    })
     this.deadLetterQueue = deadLetterQueue
     const target = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
       table.grantReadWriteData(handler)
-      return new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
+      return new LambdaFunction(handler, {
+        deadLetterQueue,
+        maxEventAge: Duration.hours(2),
+        retryAttempts: 10,
+      })
     }
 
     new Rule(this, 'BatchJobRule', {
@@ -40,7 +50,10 @@ export class Events extends Construct {
       eventPattern: {
         source: ['aws.batch'],
         detailType: ['Batch Job State Change'],
-        detail: { jobQueue: compute.jobQueues.map(({ jobQueueArn }) => jobQueueArn), parameters: { runId: Match.exists() } },
+        detail: {
+          jobQueue: compute.jobQueues.map(({ jobQueueArn }) => jobQueueArn),
+          parameters: { runId: Match.exists() },
+        },
       },
       targets: [target('BatchJob', 'events/batch-job.ts')],
     })
@@ -49,7 +62,10 @@ export class Events extends Construct {
       eventPattern: {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
-        detail: { stateMachineArn: [stateMachine.stateMachineArn], status: ['FAILED', 'TIMED_OUT', 'ABORTED'] },
+        detail: {
+          stateMachineArn: [stateMachine.stateMachineArn],
+          status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
+        },
       },
       targets: [target('Execution', 'events/execution.ts')],
     })

@@ -15,7 +15,14 @@ const LAMBDA_TIMEOUT_SECONDS = 180
 /** Faults of the services themselves: the step never ran, so it may be sent again. */
 const RETRY = [
   {
-    ErrorEquals: ['Lambda.ServiceException', 'Lambda.AWSLambdaException', 'Lambda.SdkClientException', 'Lambda.TooManyRequestsException', 'Batch.BatchException', 'Batch.ServerException'],
+    ErrorEquals: [
+      'Lambda.ServiceException',
+      'Lambda.AWSLambdaException',
+      'Lambda.SdkClientException',
+      'Lambda.TooManyRequestsException',
+      'Batch.BatchException',
+      'Batch.ServerException',
+    ],
     IntervalSeconds: 2,
     MaxAttempts: 6,
     BackoffRate: 2,
@@ -35,7 +42,10 @@ export function flowDefinition(props: FlowDefinitionProps) {
     States: {
       Plan: {
         ...lambdaTask(props.planFunctionArn, { runId: RUN_ID }),
-        Assign: { planUri: '{% $states.result.Payload.planUri %}', jobs: '{% $states.result.Payload.jobs %}' },
+        Assign: {
+          planUri: '{% $states.result.Payload.planUri %}',
+          jobs: '{% $states.result.Payload.jobs %}',
+        },
         Output: {},
         Catch: catchAs('plan'),
         Next: 'Prepare',
@@ -52,7 +62,11 @@ export function flowDefinition(props: FlowDefinitionProps) {
       // Its output is the model version, for a larger flow that has started this one.
       Succeeded: { Type: 'Succeed' },
       Fail: {
-        ...lambdaTask(props.failFunctionArn, { runId: RUN_ID, step: '{% $failedStep %}', error: '{% $error %}' }),
+        ...lambdaTask(props.failFunctionArn, {
+          runId: RUN_ID,
+          step: '{% $failedStep %}',
+          error: '{% $error %}',
+        }),
         Output: '{% $states.result.Payload %}',
         Next: 'Failed',
       },
@@ -103,5 +117,11 @@ function batchTask(step: StepName, team: string, next: string) {
 }
 
 function catchAs(step: string) {
-  return [{ ErrorEquals: ['States.ALL'], Assign: { failedStep: step, error: '{% $states.errorOutput %}' }, Next: 'Fail' }]
+  return [
+    {
+      ErrorEquals: ['States.ALL'],
+      Assign: { failedStep: step, error: '{% $states.errorOutput %}' },
+      Next: 'Fail',
+    },
+  ]
 }

@@ -4,7 +4,14 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
-import { CfnStateMachineAlias, CfnStateMachineVersion, DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions'
+import {
+  CfnStateMachineAlias,
+  CfnStateMachineVersion,
+  DefinitionBody,
+  LogLevel,
+  StateMachine,
+  StateMachineType,
+} from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { Compute } from './compute.ts'
 import { flowDefinition } from './flow-definition.ts'
@@ -31,7 +38,12 @@ export class Flow extends Construct {
   constructor(scope: Construct, id: string, props: FlowProps) {
     super(scope, id)
     const { table, bucket, functionDefaults: defaults } = props
-    const plan = new Handler(this, 'Plan', { entry: 'steps/plan.ts', defaults, memoryMiB: PLAN_MEMORY_MIB, timeout: Duration.seconds(120) })
+    const plan = new Handler(this, 'Plan', {
+      entry: 'steps/plan.ts',
+      defaults,
+      memoryMiB: PLAN_MEMORY_MIB,
+      timeout: Duration.seconds(120),
+    })
     const register = new Handler(this, 'Register', { entry: 'steps/register.ts', defaults })
     const fail = new Handler(this, 'Fail', { entry: 'steps/fail.ts', defaults })
     for (const handler of [plan, register, fail]) {
@@ -51,7 +63,10 @@ export class Flow extends Construct {
       definitionBody: DefinitionBody.fromString(Stack.of(this).toJsonString(definition)),
       tracingEnabled: true,
       logs: {
-        destination: new LogGroup(this, 'Logs', { retention: defaults.logRetentionDays, removalPolicy: RemovalPolicy.DESTROY }),
+        destination: new LogGroup(this, 'Logs', {
+          retention: defaults.logRetentionDays,
+          removalPolicy: RemovalPolicy.DESTROY,
+        }),
         level: LogLevel.ALL,
         // Payloads hold nothing secret, but a cause can be long.
         includeExecutionData: false,
@@ -66,16 +81,26 @@ export class Flow extends Construct {
     const stack = Stack.of(this)
     // Plans hold a revision; the deployment may be at a later one by the time the job is submitted.
     const anyRevision = definitions.map(({ jobDefinitionName }) =>
-      stack.formatArn({ service: 'batch', resource: 'job-definition', resourceName: `${jobDefinitionName}:*` }),
+      stack.formatArn({
+        service: 'batch',
+        resource: 'job-definition',
+        resourceName: `${jobDefinitionName}:*`,
+      }),
     )
     this.stateMachine.addToRolePolicy(
       new PolicyStatement({
         actions: ['batch:SubmitJob', 'batch:TagResource'],
-        resources: [...jobQueues.map(({ jobQueueArn }) => jobQueueArn), ...anyRevision, stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
+        resources: [
+          ...jobQueues.map(({ jobQueueArn }) => jobQueueArn),
+          ...anyRevision,
+          stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' }),
+        ],
       }),
     )
     // Batch's Describe knows no resources, and a job's id is made by Batch.
-    this.stateMachine.addToRolePolicy(new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }))
+    this.stateMachine.addToRolePolicy(
+      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
+    )
     this.stateMachine.addToRolePolicy(
       new PolicyStatement({
         actions: ['batch:TerminateJob'],
@@ -86,15 +111,26 @@ export class Flow extends Construct {
     this.stateMachine.addToRolePolicy(
       new PolicyStatement({
         actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
-        resources: [stack.formatArn({ service: 'events', resource: 'rule', resourceName: 'StepFunctionsGetEventsForBatchJobsRule' })],
+        resources: [
+          stack.formatArn({
+            service: 'events',
+            resource: 'rule',
+            resourceName: 'StepFunctionsGetEventsForBatchJobsRule',
+          }),
+        ],
       }),
     )
   }
 
   /** A version is what it was published from: another definition needs another one, and runs under way keep theirs. */
   #publish(definition: object): string {
-    const digest = createHash('sha256').update(JSON.stringify(Stack.of(this).resolve(definition))).digest('hex').slice(0, 12)
-    const version = new CfnStateMachineVersion(this, `Version${digest}`, { stateMachineArn: this.stateMachine.stateMachineArn })
+    const digest = createHash('sha256')
+      .update(JSON.stringify(Stack.of(this).resolve(definition)))
+      .digest('hex')
+      .slice(0, 12)
+    const version = new CfnStateMachineVersion(this, `Version${digest}`, {
+      stateMachineArn: this.stateMachine.stateMachineArn,
+    })
     version.applyRemovalPolicy(RemovalPolicy.RETAIN)
     version.node.addDependency(this.stateMachine)
     const alias = new CfnStateMachineAlias(this, 'Live', {

@@ -42,7 +42,11 @@ export class Handler extends NodejsFunction {
       memorySize: props.memoryMiB ?? 512,
       timeout: props.timeout ?? Duration.seconds(30),
       tracing: Tracing.ACTIVE,
-      environment: { ...props.defaults.environment, ...props.environment, NODE_OPTIONS: '--enable-source-maps' },
+      environment: {
+        ...props.defaults.environment,
+        ...props.environment,
+        NODE_OPTIONS: '--enable-source-maps',
+      },
       ...(props.deadLetterQueue && { deadLetterQueue: props.deadLetterQueue }),
       depsLockFilePath: join(root, 'package-lock.json'),
       projectRoot: root,
@@ -56,9 +60,9 @@ export class Handler extends NodejsFunction {
         // The SDK comes along: a pinned version starts faster than the runtime's own, and is the one tested.
         externalModules: [],
         // Libraries in CommonJS still call require.
-        banner: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+        banner:
+          "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
       },
     })
   }
 }
-

@@ -25,11 +25,17 @@ export interface JobsProps {
 }
 
 /** What a step's container may read and write in the team's bucket. */
-const RIGHTS: Readonly<Record<StepName, { read: readonly string[]; write: readonly string[]; remove: readonly string[] }>> = {
+const RIGHTS: Readonly<
+  Record<StepName, { read: readonly string[]; write: readonly string[]; remove: readonly string[] }>
+> = {
   // A team keeps its data and models in its bucket where it likes.
   prepare: { read: ['*'], write: ['base-models/*', 'prepared/*', 'runs/*'], remove: [] },
   // Checkpoints that are not to be kept are removed once a later one is complete.
-  train: { read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'], write: ['runs/*', 'models/*'], remove: ['runs/*'] },
+  train: {
+    read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'],
+    write: ['runs/*', 'models/*'],
+    remove: ['runs/*'],
+  },
   evaluate: { read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'], write: ['runs/*'], remove: [] },
 }
 
@@ -48,11 +54,17 @@ export class Jobs extends Construct {
 
   constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays }: JobsProps) {
     super(scope, id)
-    this.logGroup = new LogGroup(this, 'Logs', { retention: logRetentionDays, removalPolicy: RemovalPolicy.DESTROY })
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
     const { image, name } = this.#image(trainerImage)
     this.imageName = name
-    const executionRole = new Role(this, 'ExecutionRole', { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') })
-    const define = (step: StepName) => this.#definition(step, image, this.#jobRole(step, bucket), executionRole)
+    const executionRole = new Role(this, 'ExecutionRole', {
+      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
+    })
+    const define = (step: StepName) =>
+      this.#definition(step, image, this.#jobRole(step, bucket), executionRole)
     const definitions = { prepare: define('prepare'), train: define('train'), evaluate: define('evaluate') }
     this.definitions = Object.values(definitions)
     this.definitionArns = {
@@ -72,7 +84,9 @@ export class Jobs extends Construct {
   }
 
   #jobRole(step: StepName, bucket: IBucket): IRole {
-    const role = new Role(this, `${step}Role`, { assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com') })
+    const role = new Role(this, `${step}Role`, {
+      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
+    })
     const { read, write, remove } = RIGHTS[step]
     for (const prefix of read) bucket.grantRead(role, prefix)
     for (const prefix of write) bucket.grantPut(role, prefix)
@@ -88,13 +102,17 @@ export class Jobs extends Construct {
         memory: Size.gibibytes(4),
         jobRole,
         executionRole,
-        linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, { sharedMemorySize: SHARED_MEMORY }),
+        linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, {
+          sharedMemorySize: SHARED_MEMORY,
+        }),
         logging: LogDriver.awsLogs({ logGroup: this.logGroup, streamPrefix: step }),
       }),
       retryAttempts: ATTEMPTS,
       retryStrategies: [
         RetryStrategy.of(Action.RETRY, Reason.SPOT_INSTANCE_RECLAIMED),
-        ...RETRIED_EXIT_CODES.map((code) => RetryStrategy.of(Action.RETRY, Reason.custom({ onExitCode: String(code) }))),
+        ...RETRIED_EXIT_CODES.map((code) =>
+          RetryStrategy.of(Action.RETRY, Reason.custom({ onExitCode: String(code) })),
+        ),
         // Where nothing matches, Batch retries: a mistake in a recipe would be paid for four times.
         RetryStrategy.of(Action.EXIT, Reason.custom({ onReason: '*' })),
       ],

@@ -20,7 +20,8 @@ export class Network extends Construct {
     })
     Validations.of(vpc).acknowledge({
       id: 'AwsSolutions-VPC7',
-      reason: 'No security group lets anything in. Flow logs are charged by the gigabyte and training reads hundreds of them.',
+      reason:
+        'No security group lets anything in. Flow logs are charged by the gigabyte and training reads hundreds of them.',
     })
     this.vpc = vpc
   }

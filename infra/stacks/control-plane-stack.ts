@@ -22,8 +22,16 @@ export class ControlPlaneStack extends Stack {
     const { team, codeVersion } = props
     const { table, bucket } = props.state
     const network = new Network(this, 'Network')
-    const compute = new Compute(this, 'Compute', { vpc: network.vpc, capacity: team.capacity, maxVcpus: team.maxVcpus })
-    const jobs = new Jobs(this, 'Jobs', { bucket, trainerImage: team.trainerImage, logRetentionDays: team.logRetentionDays })
+    const compute = new Compute(this, 'Compute', {
+      vpc: network.vpc,
+      capacity: team.capacity,
+      maxVcpus: team.maxVcpus,
+    })
+    const jobs = new Jobs(this, 'Jobs', {
+      bucket,
+      trainerImage: team.trainerImage,
+      logRetentionDays: team.logRetentionDays,
+    })
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
       environment: {

@@ -17,7 +17,9 @@ export class StateStack extends Stack {
     this.table = new TableV2(this, 'Table', {
       partitionKey: text(TABLE_KEYS.pk),
       sortKey: text(TABLE_KEYS.sk),
-      globalSecondaryIndexes: [{ indexName: byTeam.index, partitionKey: text(byTeam.pk), sortKey: text(byTeam.sk) }],
+      globalSecondaryIndexes: [
+        { indexName: byTeam.index, partitionKey: text(byTeam.pk), sortKey: text(byTeam.sk) },
+      ],
       billing: Billing.onDemand(),
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: true,
@@ -38,7 +40,8 @@ export class StateStack extends Stack {
     })
     Validations.of(this.bucket).acknowledge({
       id: 'AwsSolutions-S1',
-      reason: 'Access logs of a bucket written by one team only would cost more than they tell; CloudTrail data events are the account’s choice.',
+      reason:
+        'Access logs of a bucket written by one team only would cost more than they tell; CloudTrail data events are the account’s choice.',
     })
 
     new CfnOutput(this, 'BucketName', { value: this.bucket.bucketName })

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { HTTPException } from 'hono/http-exception'
 import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import { ERROR_STATUS, type ErrorCode, RoslinError } from '../../core/errors.ts'
 import { variable } from '../environment.ts'
 import { logger } from '../logger.ts'
@@ -18,31 +18,51 @@ app.use(
   bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: () => {
-      throw new RoslinError('REQUEST_INVALID', `The body is larger than ${MAX_BODY_BYTES} bytes.`, 'Send data to S3, not in the body.')
+      throw new RoslinError(
+        'REQUEST_INVALID',
+        `The body is larger than ${MAX_BODY_BYTES} bytes.`,
+        'Send data to S3, not in the body.',
+      )
     },
   }),
 )
 
-app.get('/v1/health', (context) => context.json({ team: variable('TEAM'), version: variable('CODE_VERSION') }))
+app.get('/v1/health', (context) =>
+  context.json({ team: variable('TEAM'), version: variable('CODE_VERSION') }),
+)
 app.route('/v1/runs', runRoutes)
 app.route('/v1/runs', logRoutes)
 app.route('/v1/uploads', uploadRoutes)
 
 app.notFound((context) =>
   problem(
-    new RoslinError('ROUTE_NOT_FOUND', `There is no ${context.req.method} ${context.req.path}.`, 'docs/reference/api.md lists the routes.'),
+    new RoslinError(
+      'ROUTE_NOT_FOUND',
+      `There is no ${context.req.method} ${context.req.path}.`,
+      'docs/reference/api.md lists the routes.',
+    ),
   ),
 )
 
 app.onError((error) => {
   if (error instanceof RoslinError) return problem(error)
-  if (error instanceof HTTPException) return problem(new RoslinError('REQUEST_INVALID', error.message, 'Send JSON.'))
+  if (error instanceof HTTPException)
+    return problem(new RoslinError('REQUEST_INVALID', error.message, 'Send JSON.'))
   logger.error('unexpected error', error)
-  return problem(new RoslinError('INTERNAL', 'The request could not be answered: a fault of ours.', "Read the API's log, then try again."))
+  return problem(
+    new RoslinError(
+      'INTERNAL',
+      'The request could not be answered: a fault of ours.',
+      "Read the API's log, then try again.",
+    ),
+  )
 })
 
 function problem(error: RoslinError): Response {
   const body = error.toProblem()
   const status = ERROR_STATUS[error.code as ErrorCode]
-  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/problem+json' } })
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/problem+json' },
+  })
 }

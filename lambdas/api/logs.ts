@@ -1,4 +1,8 @@
-import { CloudWatchLogsClient, GetLogEventsCommand, ResourceNotFoundException } from '@aws-sdk/client-cloudwatch-logs'
+import {
+  CloudWatchLogsClient,
+  GetLogEventsCommand,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-cloudwatch-logs'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
@@ -69,8 +73,11 @@ function decode(text: string): Cursor {
   try {
     return cursorSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
   } catch {
-    throw new RoslinError('REQUEST_INVALID', 'The cursor is not one of ours.', 'Leave it out to read from the start.', [
-      { path: 'cursor', message: 'cannot be read' },
-    ])
+    throw new RoslinError(
+      'REQUEST_INVALID',
+      'The cursor is not one of ours.',
+      'Leave it out to read from the start.',
+      [{ path: 'cursor', message: 'cannot be read' }],
+    )
   }
 }

@@ -20,7 +20,10 @@ import { parseQuery } from './query.ts'
 const stepFunctions = new SFNClient({})
 
 const newRun = z.strictObject({ recipe: z.unknown() })
-const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(100).default(20), cursor: z.string().optional() })
+const listQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().optional(),
+})
 
 export const runRoutes = new Hono()
 
@@ -28,7 +31,12 @@ runRoutes.post('/', async (context) => {
   const body: unknown = await context.req.json()
   const parsed = newRun.safeParse(body)
   if (!parsed.success) {
-    throw new RoslinError('REQUEST_INVALID', 'The body is no new run.', 'Send {"recipe": {…}}.', schemaIssues(parsed.error, body))
+    throw new RoslinError(
+      'REQUEST_INVALID',
+      'The body is no new run.',
+      'Send {"recipe": {…}}.',
+      schemaIssues(parsed.error, body),
+    )
   }
   const recipe = parseRecipe(parsed.data.recipe)
   const run = { runId: ulid(), createdAt: new Date().toISOString() }
@@ -44,12 +52,24 @@ runRoutes.post('/', async (context) => {
 async function start(runId: string): Promise<void> {
   const stateMachineArn = variable('STATE_MACHINE_ALIAS_ARN')
   try {
-    await stepFunctions.send(new StartExecutionCommand({ stateMachineArn, name: runId, input: JSON.stringify({ runId }) }))
+    await stepFunctions.send(
+      new StartExecutionCommand({ stateMachineArn, name: runId, input: JSON.stringify({ runId }) }),
+    )
   } catch (error) {
     logger.error('execution not started', { runId, error: error as Error })
-    const failure = new RoslinError('RUN_NOT_STARTED', `The flow of run ${runId} could not be started.`, 'Try again in a minute.')
+    const failure = new RoslinError(
+      'RUN_NOT_STARTED',
+      `The flow of run ${runId} could not be started.`,
+      'Try again in a minute.',
+    )
     await runs.advance(runId, 'failed', new Date().toISOString(), {
-      failure: { class: 'internal', code: failure.code, step: 'start', message: failure.message, nextStep: failure.nextStep },
+      failure: {
+        class: 'internal',
+        code: failure.code,
+        step: 'start',
+        message: failure.message,
+        nextStep: failure.nextStep,
+      },
     })
     throw failure
   }
@@ -59,7 +79,10 @@ runRoutes.get('/', async (context) => {
   const { limit, cursor = null } = parseQuery(listQuery, context.req.query())
   const page = await runs.list(variable('TEAM'), limit, cursor)
   const now = new Date()
-  return context.json({ runs: page.runs.map((run) => runListItem(run, now)), cursor: page.cursor } satisfies RunList)
+  return context.json({
+    runs: page.runs.map((run) => runListItem(run, now)),
+    cursor: page.cursor,
+  } satisfies RunList)
 })
 
 runRoutes.get('/:runId', async (context) => context.json(await detail(context.req.param('runId'))))
@@ -83,12 +106,20 @@ async function detail(runId: string) {
 export async function found(runId: string): Promise<{ run: Run; attempts: readonly Attempt[] }> {
   const result = await runs.get(runId)
   if (result) return result
-  throw new RoslinError('RUN_NOT_FOUND', `There is no run ${runId}.`, 'GET /v1/runs (or `roslin runs list`) shows the runs there are.')
+  throw new RoslinError(
+    'RUN_NOT_FOUND',
+    `There is no run ${runId}.`,
+    'GET /v1/runs (or `roslin runs list`) shows the runs there are.',
+  )
 }
 
 async function runFile<T>(run: Run, file: string, schema: z.ZodType<T>, step: string): Promise<T> {
   const content = await readJson(`${storageLayout(variable('BUCKET_NAME')).run(run.runId)}${file}`, schema)
   if (content !== undefined) return content
   const next = hasEnded(run.status) ? 'The run ended before that; its failure says why.' : 'Ask again later.'
-  throw new RoslinError('NOT_READY', `Run ${run.runId} is ${run.status}: its ${step} has written nothing yet.`, next)
+  throw new RoslinError(
+    'NOT_READY',
+    `Run ${run.runId} is ${run.status}: its ${step} has written nothing yet.`,
+    next,
+  )
 }

@@ -13,9 +13,15 @@ import { variable } from '../environment.ts'
 const MAX_BYTES = 5 * 2 ** 30
 const URL_LIFETIME_SECONDS = 3600
 
+const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
+
 const request = z.strictObject({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits'),
-  fileName: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/, 'a file name, folders by /').refine((name) => !name.includes('..')),
+  contentSha256: sha256Hex,
+  sha256: sha256Hex,
+  fileName: z
+    .string()
+    .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'a file name, folders by /')
+    .refine((name) => !name.includes('..')),
   bytes: z.int().min(1).max(MAX_BYTES),
 })
 
@@ -26,11 +32,11 @@ uploadRoutes.post('/', async (context) => {
   const body: unknown = await context.req.json()
   const parsed = request.safeParse(body)
   if (!parsed.success) {
-    const next = 'Send {"sha256", "fileName", "bytes"} of one file.'
+    const next = 'Send {"contentSha256", "fileName", "sha256", "bytes"} of one file.'
     throw new RoslinError('REQUEST_INVALID', 'The body is no upload.', next, schemaIssues(parsed.error, body))
   }
-  const { sha256, fileName, bytes } = parsed.data
-  const uri = `${storageLayout(variable('BUCKET_NAME')).upload(sha256)}${fileName}`
+  const { contentSha256, sha256, fileName, bytes } = parsed.data
+  const uri = `${storageLayout(variable('BUCKET_NAME')).upload(contentSha256)}${fileName}`
   const at = parseS3Uri(uri)
   if (!at) throw new Error(`not an s3:// URI: ${uri}`)
   const object = { Bucket: at.bucket, Key: at.key }
@@ -48,5 +54,8 @@ uploadRoutes.post('/', async (context) => {
     unhoistableHeaders: new Set(signed),
     signableHeaders: new Set([...signed, 'host']),
   })
-  return context.json({ uri, put: { url, headers: { 'x-amz-checksum-sha256': checksum } } } satisfies Upload, 201)
+  return context.json(
+    { uri, put: { url, headers: { 'x-amz-checksum-sha256': checksum } } } satisfies Upload,
+    201,
+  )
 })

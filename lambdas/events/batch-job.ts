@@ -9,7 +9,13 @@ const attemptDetail = z.object({
   startedAt: instant.optional(),
   stoppedAt: instant.optional(),
   statusReason: z.string().optional(),
-  container: z.object({ exitCode: z.int().optional(), reason: z.string().optional(), logStreamName: z.string().optional() }).optional(),
+  container: z
+    .object({
+      exitCode: z.int().optional(),
+      reason: z.string().optional(),
+      logStreamName: z.string().optional(),
+    })
+    .optional(),
 })
 
 const jobEvent = z.object({

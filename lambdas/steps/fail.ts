@@ -16,7 +16,10 @@ interface Failed {
 /** Classifies what went wrong and ends the run with it. */
 export const handler = step(async (failed: Failed): Promise<RunFailure> => {
   const { runId, error } = failed
-  const lastError = await readJson(`${storageLayout(variable('BUCKET_NAME')).run(runId)}${RUN_FILES.error}`, stepErrorSchema)
+  const lastError = await readJson(
+    `${storageLayout(variable('BUCKET_NAME')).run(runId)}${RUN_FILES.error}`,
+    stepErrorSchema,
+  )
   const failure = classifyFailure({
     step: failed.step,
     error: error.Error ?? '',

@@ -11,7 +11,8 @@ import { step } from './step.ts'
 export const handler = step(async ({ runId }: { runId: string }): Promise<Planned> => {
   await runs.advance(runId, 'planning', now())
   const stored = await runs.get(runId)
-  if (!stored) throw new RoslinError('RUN_NOT_FOUND', `There is no run ${runId}.`, 'Start runs through the API.')
+  if (!stored)
+    throw new RoslinError('RUN_NOT_FOUND', `There is no run ${runId}.`, 'Start runs through the API.')
   const plan = await planRecipe({ runId, createdAt: stored.run.createdAt }, stored.run.recipe, deployment())
   const planUri = `${plan.runUri}${RUN_FILES.plan}`
   await writeJson(planUri, plan)
@@ -19,11 +20,18 @@ export const handler = step(async ({ runId }: { runId: string }): Promise<Planne
   await runs.advance(runId, 'preparing', now(), {
     planUri,
     ...(first && {
-      capacity: { instanceType: first.instanceType, purchase: first.purchase, priceUsdPerHour: first.priceUsdPerHour },
+      capacity: {
+        instanceType: first.instanceType,
+        purchase: first.purchase,
+        priceUsdPerHour: first.priceUsdPerHour,
+      },
     }),
   })
   const { prepare, train, evaluate } = plan.steps
-  return { planUri, jobs: { prepare: batchJob(prepare), train: batchJob(train), evaluate: batchJob(evaluate) } }
+  return {
+    planUri,
+    jobs: { prepare: batchJob(prepare), train: batchJob(train), evaluate: batchJob(evaluate) },
+  }
 })
 
 interface Planned {
@@ -36,17 +44,31 @@ interface BatchJob {
   readonly jobQueueArn: string
   readonly jobDefinitionArn: string
   readonly timeoutSeconds: number
-  readonly resourceRequirements: readonly { readonly Type: 'VCPU' | 'MEMORY' | 'GPU'; readonly Value: string }[]
+  readonly resourceRequirements: readonly {
+    readonly Type: 'VCPU' | 'MEMORY' | 'GPU'
+    readonly Value: string
+  }[]
 }
 
-function batchJob({ jobQueueArn, jobDefinitionArn, timeoutSeconds, vcpus, memoryMiB, gpus }: PlannedStep): BatchJob {
+function batchJob({
+  jobQueueArn,
+  jobDefinitionArn,
+  timeoutSeconds,
+  vcpus,
+  memoryMiB,
+  gpus,
+}: PlannedStep): BatchJob {
   const requirement = (Type: 'VCPU' | 'MEMORY' | 'GPU', value: number) => ({ Type, Value: String(value) })
   return {
     jobQueueArn,
     jobDefinitionArn,
     timeoutSeconds,
     // Batch refuses a wish for no GPU.
-    resourceRequirements: [requirement('VCPU', vcpus), requirement('MEMORY', memoryMiB), ...(gpus > 0 ? [requirement('GPU', gpus)] : [])],
+    resourceRequirements: [
+      requirement('VCPU', vcpus),
+      requirement('MEMORY', memoryMiB),
+      ...(gpus > 0 ? [requirement('GPU', gpus)] : []),
+    ],
   }
 }
 

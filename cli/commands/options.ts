@@ -1,0 +1,24 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { DEFAULT_PORT } from '../../local/emulator.ts'
+
+export const teamOption = () =>
+  new Option('--team <name>', 'whose deployment; default: the embedded one').env('ROSLIN_TEAM')
+
+export const jsonOption = () => new Option('--json', 'print one JSON document')
+
+export const portOption = () =>
+  new Option('--port <number>', 'the port of the embedded AWS')
+    .default(DEFAULT_PORT)
+    .env('ROSLIN_PORT')
+    .argParser((text) => wholeNumber(text, 1024, 65535))
+
+export const jobSlotsOption = () =>
+  new Option('--job-slots <number>', 'how many jobs run at once on this machine')
+    .default(1)
+    .argParser((text) => wholeNumber(text, 1, 64))
+
+export function wholeNumber(text: string, least: number, most: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+}

@@ -1,0 +1,102 @@
+import Table from 'cli-table3'
+import type { Evaluation, Metrics } from '../core/run-files.ts'
+import type { RunDetail, RunList } from '../core/run-view.ts'
+
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds)
+  const minutes = Math.floor(whole / 60)
+  if (minutes === 0) return `${whole} s`
+  const hours = Math.floor(minutes / 60)
+  return hours === 0 ? `${minutes} min ${whole % 60} s` : `${hours} h ${minutes % 60} min`
+}
+
+/** Below a cent the cents say nothing. */
+export function usd(amount: number): string {
+  return `$${amount.toFixed(amount < 1 ? 4 : 2)}`
+}
+
+const MIN_COLUMN = 18
+
+/** The answers to the same prompts by each model, side by side, as wide as the terminal. */
+export function answersTable(evaluation: Evaluation, columns = process.stdout.columns ?? 120): string {
+  const names = evaluation.models.map(({ name }) => name)
+  const width = Math.max(MIN_COLUMN, Math.floor((columns - 2) / (names.length + 1)) - 1)
+  const table = plainTable(['prompt', ...names], Array(names.length + 1).fill(width))
+  for (const { instruction, input, expect, answers } of evaluation.prompts) {
+    const prompt = [instruction, input].filter(Boolean).join('\n') + (expect ? `\n(expects: ${expect})` : '')
+    table.push([
+      prompt,
+      ...answers.map(({ text, right }) => `${text}${right === null ? '' : right ? ' ✓' : ' ✗'}`),
+    ])
+  }
+  const losses = evaluation.models.map(({ heldOutLoss }) =>
+    heldOutLoss === null ? '–' : heldOutLoss.toFixed(3),
+  )
+  table.push(['loss on rows never trained on', ...losses])
+  return table.toString()
+}
+
+export function runsTable({ runs }: RunList): string {
+  const table = plainTable(['run', 'recipe', 'status', 'created', 'took', 'model'])
+  for (const { runId, recipeName, status, createdAt, elapsedSeconds, model } of runs) {
+    const took = duration(elapsedSeconds)
+    table.push([
+      runId,
+      recipeName,
+      status,
+      createdAt.slice(0, 16).replace('T', ' '),
+      took,
+      model ? `${model.name}@${model.version}` : '',
+    ])
+  }
+  return table.toString()
+}
+
+/** One run on a page: where it stands, what it has cost, why it failed. */
+export function runPage(run: RunDetail): string {
+  const { prepare, train, evaluate } = Object.groupBy(run.attempts, ({ step }) => step)
+  const jobs = [...(prepare ?? []), ...(train ?? []), ...(evaluate ?? [])]
+  const lines = [
+    `run      ${run.runId}`,
+    `recipe   ${run.recipeName}`,
+    `status   ${run.status}`,
+    `created  ${run.createdAt}`,
+    `took     ${duration(run.elapsedSeconds)}`,
+  ]
+  if (run.capacity) {
+    const { instanceType, purchase, priceUsdPerHour } = run.capacity
+    lines.push(
+      `cost     ${usd(run.costUsd)} (${instanceType} ${purchase} at ${usd(priceUsdPerHour)} an hour, list price)`,
+    )
+  }
+  if (run.model) lines.push(`model    ${run.model.name}@${run.model.version}  ${run.model.uri}`)
+  if (run.failure)
+    lines.push(
+      `failure  ${run.failure.code} in ${run.failure.step}: ${run.failure.message}`,
+      `         ${run.failure.nextStep}`,
+    )
+  lines.push('', ...run.timeline.map(({ at, status }) => `${at.slice(11, 19)}  ${status}`), '')
+  for (const { step, jobStatus, executions, statusReason } of jobs) {
+    const codes = executions.map(({ exitCode }) => exitCode ?? '…').join(', ')
+    lines.push(
+      `job ${step}: ${jobStatus}${codes ? `, exit code ${codes}` : ''}${statusReason ? ` (${statusReason})` : ''}`,
+    )
+  }
+  return lines.join('\n')
+}
+
+export function lossLine(metrics: Metrics): string {
+  const show = (loss: number | null | undefined) => (loss == null ? '–' : loss.toFixed(3))
+  const heldOut = metrics.heldOutLoss
+  return `training loss ${show(metrics.lossFirst)} → ${show(metrics.lossLast)}; on rows never trained on ${show(heldOut.at(0)?.loss)} → ${show(heldOut.at(-1)?.loss)}`
+}
+
+function plainTable(head: string[], colWidths?: number[]) {
+  const coloured = process.stdout.isTTY && !process.env.NO_COLOR
+  return new Table({
+    head,
+    ...(colWidths && { colWidths }),
+    wordWrap: true,
+    style: { head: coloured ? ['bold'] : [], border: coloured ? ['grey'] : [] },
+  })
+}

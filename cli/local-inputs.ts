@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync, openAsBlob, readFileSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { baseModelFacts, contextTokensOfConfig } from '../core/base-model.ts'
+import { checkDataset } from '../core/dataset.ts'
+import { RoslinError } from '../core/errors.ts'
+import { checkPromptLengths } from '../core/prompt-length.ts'
+import type { Recipe } from '../core/recipe.ts'
+import type { Client } from './client.ts'
+
+interface LocalFile {
+  readonly path: string
+  /** Its name in the bucket, below the folder of what it belongs to. */
+  readonly name: string
+  readonly sha256: string
+  readonly bytes: number
+}
+
+/** The local data and model that a recipe names, checked and hashed; a remote one has no files. */
+export interface LocalInputs {
+  readonly dataset: readonly LocalFile[]
+  readonly model: readonly LocalFile[]
+}
+
+const isRemote = (source: string) => /^(s3|hf):\/\//.test(source)
+
+/**
+ * Checks what lies beside the recipe, before anything is sent or started.
+ * @throws RoslinError DATASET_NOT_FOUND, DATASET_INVALID, MODEL_NOT_FOUND, MODEL_UNREADABLE, PROMPT_TOO_LONG
+ */
+export async function checkLocalInputs(recipe: Recipe, recipeFile: string): Promise<LocalInputs> {
+  const folder = dirname(resolve(recipeFile))
+  const dataset = isRemote(recipe.dataset.source)
+    ? []
+    : [await checkDataFile(recipe, resolve(folder, recipe.dataset.source))]
+  if (isRemote(recipe.baseModel.source)) return { dataset, model: [] }
+  return { dataset, model: await checkModelFolder(recipe, resolve(folder, recipe.baseModel.source)) }
+}
+
+async function checkDataFile(recipe: Recipe, path: string): Promise<LocalFile> {
+  if (!existsSync(path) || !statSync(path).isFile()) {
+    throw new RoslinError(
+      'DATASET_NOT_FOUND',
+      `There is no data file ${path}.`,
+      "Put it there, or change dataset.source; a path is taken from the recipe's own folder.",
+      [{ path: 'dataset.source', message: `is ${JSON.stringify(recipe.dataset.source)}: no such file` }],
+    )
+  }
+  checkDataset(readFileSync(path, 'utf8'), basename(path))
+  return localFile(path, basename(path))
+}
+
+async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFile[]> {
+  const problem = (code: 'MODEL_NOT_FOUND' | 'MODEL_UNREADABLE', why: string) =>
+    new RoslinError(
+      code,
+      `The base model folder ${folder} cannot be used: ${why}.`,
+      "Give a folder with a model in Hugging Face's layout or one .gguf file, hf://owner/name, or an s3:// folder.",
+      [{ path: 'baseModel.source', message: `is ${JSON.stringify(recipe.baseModel.source)}: ${why}` }],
+    )
+  if (!existsSync(folder) || !statSync(folder).isDirectory())
+    throw problem('MODEL_NOT_FOUND', 'there is no such folder')
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const names = paths.map((path) => relative(folder, path).split(sep).join('/'))
+  if (!names.includes('config.json') && names.filter((name) => name.endsWith('.gguf')).length !== 1) {
+    throw problem('MODEL_UNREADABLE', 'it has neither a config.json nor exactly one .gguf file')
+  }
+  const config = names.includes('config.json')
+    ? JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+    : undefined
+  checkPromptLengths(
+    recipe,
+    baseModelFacts(recipe, { contextTokens: contextTokensOfConfig(config) }).contextTokens,
+  )
+  return Promise.all(paths.map((path, index) => localFile(path, names[index] ?? basename(path))))
+}
+
+async function localFile(path: string, name: string): Promise<LocalFile> {
+  const digest = createHash('sha256')
+  for await (const chunk of createReadStream(path)) digest.update(chunk)
+  return { path, name, sha256: digest.digest('hex'), bytes: statSync(path).size }
+}
+
+/** Sends the local inputs up, those the team does not have yet, and names them in the recipe by where they lie now. */
+export async function sendUp(
+  client: Client,
+  recipe: Recipe,
+  inputs: LocalInputs,
+  note: (text: string) => void,
+): Promise<Recipe> {
+  const datasetUri = await sendFiles(client, inputs.dataset, note)
+  const modelUri = await sendFiles(client, inputs.model, note)
+  return {
+    ...recipe,
+    dataset: { ...recipe.dataset, source: datasetUri[0] ?? recipe.dataset.source },
+    baseModel: {
+      ...recipe.baseModel,
+      source: folderOf(modelUri[0], inputs.model[0]?.name) ?? recipe.baseModel.source,
+    },
+  }
+}
+
+async function sendFiles(
+  client: Client,
+  files: readonly LocalFile[],
+  note: (text: string) => void,
+): Promise<string[]> {
+  const content = createHash('sha256')
+  for (const { name, sha256 } of files) content.update(`${name}\0${sha256}\n`)
+  const contentSha256 = content.digest('hex')
+  const uris: string[] = []
+  for (const { path, name, sha256, bytes } of files) {
+    const { uri, put } = await client.createUpload({ contentSha256, fileName: name, sha256, bytes })
+    uris.push(uri)
+    if (!put) continue
+    note(`sending ${name} (${(bytes / 1e6).toFixed(1)} MB)`)
+    const response = await fetch(put.url, {
+      method: 'PUT',
+      headers: put.headers,
+      body: await openAsBlob(path),
+    })
+    if (!response.ok) {
+      throw new RoslinError(
+        'UPLOAD_MISMATCH',
+        `S3 did not take ${path}: ${response.status} ${(await response.text()).slice(0, 200)}.`,
+        'Was the file changed meanwhile? Run the same command again.',
+      )
+    }
+  }
+  return uris
+}
+
+function folderOf(uri: string | undefined, name: string | undefined): string | undefined {
+  return uri !== undefined && name !== undefined ? uri.slice(0, -name.length) : undefined
+}

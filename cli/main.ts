@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { RoslinError } from '../core/errors.ts'
+import { Interrupted } from '../local/interruption.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
+import { addEmbeddedCommands } from './commands/embedded.ts'
+import { addLogsCommand } from './commands/logs.ts'
+import { addRunCommand } from './commands/run.ts'
+import { addRunsCommand } from './commands/runs.ts'
+import { addStartCommand } from './commands/start.ts'
+import { CLI_EXIT, exitCodeOf } from './exit-codes.ts'
+import { printError, say } from './output.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+
+const program = new Command('roslin')
+  .description('Fine-tune open language models on AWS, or on this machine.')
+  .version(version)
+program.exitOverride().showSuggestionAfterError()
+addStartCommand(program)
+addEmbeddedCommands(program)
+addRunCommand(program)
+addRunsCommand(program)
+addLogsCommand(program)
+addDoctorCommand(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+function report(error: unknown): number {
+  // Commander has said what was wrong with the command line, or printed its help.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? CLI_EXIT.ok : CLI_EXIT.usage
+  if (error instanceof Interrupted) {
+    say('Stopped.')
+    return CLI_EXIT.interrupted
+  }
+  if (error instanceof RoslinError) {
+    printError(error, process.argv.includes('--json'))
+    return exitCodeOf(error)
+  }
+  throw error
+}

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { RoslinError } from '../core/errors.ts'
+import type { LocalImage } from './images.ts'
+import { interruption } from './interruption.ts'
+import { paths, root } from './paths.ts'
+
+export interface EmulatorOptions {
+  readonly port: number
+  readonly images: Readonly<Record<string, LocalImage>>
+  /** Jobs that run at once. */
+  readonly jobSlots: number
+  /** Whether it goes on after this process; else it ends with it, however this process ends. */
+  readonly background: boolean
+}
+
+export interface Emulator {
+  readonly port: number
+  readonly pid: number
+  /** Stops it in order: jobs get SIGTERM and time to save, the state is written. */
+  stop(): Promise<void>
+}
+
+export const DEFAULT_PORT = 4747
+const START_TIMEOUT_MILLISECONDS = 60_000
+const STOP_TIMEOUT_MILLISECONDS = 45_000
+const EXIT_PORT_BUSY = 3
+
+const healthSchema = z.object({ ready: z.boolean(), pid: z.int(), account: z.string(), region: z.string() })
+export type Health = z.output<typeof healthSchema>
+
+export function endpointOf(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+/** The emulator's own word on itself, or undefined when none answers there. */
+export async function emulatorHealth(port: number): Promise<Health | undefined> {
+  try {
+    const response = await fetch(`${endpointOf(port)}/_roslin/health`, { signal: AbortSignal.timeout(2000) })
+    return healthSchema.parse(await response.json())
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws RoslinError PORT_BUSY, or SETUP_FAILED with the end of its log. */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const { port, background } = options
+  mkdirSync(paths.aws, { recursive: true })
+  writeFileSync(paths.images, JSON.stringify(options.images, null, 2))
+  const log = openSync(paths.emulatorLog, 'w')
+  const args = [
+    '-m',
+    'roslin_emulator',
+    '--port',
+    String(port),
+    '--state-dir',
+    paths.aws,
+    '--images',
+    paths.images,
+  ]
+  args.push('--job-slots', String(options.jobSlots), ...(background ? [] : ['--exit-with-parent']))
+  const child = spawn(paths.python, args, {
+    cwd: root,
+    env: {
+      ...process.env,
+      PYTHONPATH: join(root, 'local/emulator'),
+      // Lambda functions run on the Node.js that Roslin pins.
+      PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+    },
+    // Its own session: Ctrl-C is for us, and we stop it in order.
+    detached: true,
+    stdio: [background ? 'ignore' : 'pipe', log, log],
+  })
+  closeSync(log)
+  const deadline = Date.now() + START_TIMEOUT_MILLISECONDS
+  while (child.exitCode === null && Date.now() < deadline && !interruption.aborted) {
+    const health = await emulatorHealth(port)
+    if (health?.ready && health.pid === child.pid) {
+      if (background) child.unref()
+      return { port, pid: health.pid, stop: () => stopProcess(health.pid, child) }
+    }
+    await sleep(100)
+  }
+  child.kill('SIGKILL')
+  interruption.throwIfAborted()
+  if (child.exitCode === EXIT_PORT_BUSY) {
+    throw new RoslinError(
+      'PORT_BUSY',
+      `Port ${port} is taken by another program.`,
+      `Stop that program, or give another port: --port ${port + 1}.`,
+    )
+  }
+  const tail = readFileSync(paths.emulatorLog, 'utf8').slice(-2000).trim()
+  throw new RoslinError(
+    'SETUP_FAILED',
+    `The embedded AWS did not start:\n${tail}`,
+    `The whole log is ${paths.emulatorLog}.`,
+  )
+}
+
+/** @throws RoslinError SETUP_FAILED when the process does not end. */
+export async function stopProcess(pid: number, child?: ChildProcess): Promise<void> {
+  signal(pid, 'SIGTERM')
+  const deadline = Date.now() + STOP_TIMEOUT_MILLISECONDS
+  while (isRunning(pid) && child?.exitCode !== 0) {
+    if (Date.now() > deadline) {
+      throw new RoslinError(
+        'SETUP_FAILED',
+        `The embedded AWS (process ${pid}) does not stop.`,
+        `End it with: kill -9 ${pid}`,
+      )
+    }
+    await sleep(50)
+  }
+}
+
+function isRunning(pid: number): boolean {
+  return signal(pid, 0)
+}
+
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,72 @@
+import { RoslinError } from '../core/errors.ts'
+import { ensureDemoModel } from './demo-model.ts'
+import { ensureDeployed } from './deploy.ts'
+import { type Embedded, findEmbedded, forget, remember } from './embedded.ts'
+import { emulatorHealth, startEmulator, stopProcess } from './emulator.ts'
+import { trainerImage } from './images.ts'
+import { withProgress } from './progress.ts'
+import { ensurePython } from './python.ts'
+
+export interface UpOptions {
+  readonly port: number
+  readonly team: string
+  readonly jobSlots: number
+  readonly background: boolean
+}
+
+export interface Up {
+  readonly embedded: Embedded
+  /** Stops what this call has started: nothing, where it ran already. */
+  stop(): Promise<void>
+}
+
+/** Brings the embedded AWS up with a team deployed to it, whatever of that was there before. */
+export async function up(options: UpOptions): Promise<Up> {
+  await ensurePython()
+  await ensureDemoModel()
+  const running = await findEmbedded()
+  if (running) {
+    const embedded = { ...running, team: options.team }
+    await ensureDeployed(embedded)
+    remember(embedded)
+    return { embedded, stop: async () => {} }
+  }
+  const emulator = await withProgress(`Embedded AWS on port ${options.port}`, () =>
+    startEmulator({ ...options, images: trainerImage }),
+  )
+  const stop = async () => {
+    await emulator.stop()
+    forget()
+  }
+  try {
+    const health = await emulatorHealth(emulator.port)
+    if (!health)
+      throw new RoslinError(
+        'SETUP_FAILED',
+        'The embedded AWS stopped as soon as it had started.',
+        'Try again.',
+      )
+    const embedded = {
+      port: emulator.port,
+      pid: emulator.pid,
+      account: health.account,
+      region: health.region,
+      team: options.team,
+    }
+    remember(embedded)
+    await ensureDeployed(embedded)
+    return { embedded, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Stops the embedded AWS; what it holds stays on disk. False when none ran. */
+export async function down(): Promise<boolean> {
+  const running = await findEmbedded()
+  if (!running) return false
+  await stopProcess(running.pid)
+  forget()
+  return true
+}
