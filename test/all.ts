@@ -1,0 +1,94 @@
+// Every test of the project, whatever the language: `npm test`. Sets up what they need, and ends with one line of counts.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import '../local/install.ts'
+import { paths, root } from '../local/paths.ts'
+
+interface Counts {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+interface Suite {
+  readonly name: string
+  readonly command: string
+  readonly args: (report: string) => readonly string[]
+  readonly read: (report: string) => Counts
+  readonly env?: NodeJS.ProcessEnv
+}
+
+const vitest = (project: string): Suite => ({
+  name: `vitest, ${project}`,
+  command: join(root, 'node_modules/.bin/vitest'),
+  args: (report) => [
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ],
+  read: (report) => {
+    const { numPassedTests, numFailedTests, numFailedTestSuites, numPendingTests } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    )
+    // A file that could not be loaded has no failed test in it.
+    return {
+      passed: numPassedTests,
+      failed: Math.max(numFailedTests, numFailedTestSuites ? 1 : 0),
+      skipped: numPendingTests,
+    }
+  },
+})
+
+const pytest = (folder: string, source: string): Suite => ({
+  name: `pytest, ${folder}`,
+  command: paths.python,
+  args: (report) => ['-m', 'pytest', '-q', join(root, folder), `--junitxml=${report}`],
+  read: (report) => {
+    const suite = /<testsuite [^>]*>/.exec(readFileSync(report, 'utf8'))?.[0] ?? ''
+    const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(suite)?.[1])
+    const failed = count('failures') + count('errors')
+    return { passed: count('tests') - failed - count('skipped'), failed, skipped: count('skipped') }
+  },
+  env: { ...process.env, PYTHONPATH: join(root, source) },
+})
+
+const suites = [
+  vitest('unit'),
+  pytest('containers/trainer/tests', 'containers/trainer/src'),
+  pytest('local/emulator/tests', 'local/emulator'),
+  vitest('embedded'),
+  vitest('end-to-end'),
+]
+
+const reports = mkdtempSync(join(tmpdir(), 'roslin-test-'))
+const totals = { passed: 0, failed: 0, skipped: 0 }
+for (const [index, suite] of suites.entries()) {
+  process.stdout.write(`\n── ${suite.name}\n`)
+  const { passed, failed, skipped } = await runSuite(suite, join(reports, `${index}`))
+  totals.passed += passed
+  totals.failed += failed
+  totals.skipped += skipped
+}
+rmSync(reports, { recursive: true })
+process.stdout.write(
+  `\n${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ''}\n`,
+)
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1
+
+/** A suite that ends badly without a failed test in its report (or without a report) counts as one failure. */
+async function runSuite({ command, args, read, env, name }: Suite, report: string): Promise<Counts> {
+  const child = spawn(command, args(report), { cwd: root, env: env ?? process.env, stdio: 'inherit' })
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  try {
+    const counts = read(report)
+    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
+  } catch {
+    process.stderr.write(`${name} left no report (exit code ${code})\n`)
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
