@@ -18,7 +18,7 @@ const KNOWN_MODELS: Readonly<Record<string, BaseModelFacts>> = {
 
 /** `hf://owner/name` → `owner/name`. */
 export function hubRepository(source: string): string | undefined {
-  return /^hf:\/\/([\w.-]+\/[\w.-]+)$/.exec(source)?.[1]
+  return /^hf:\/\/(\w[\w.-]*\/\w[\w.-]*)$/.exec(source)?.[1]
 }
 
 const hubConfig = z.looseObject({

@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Recipe } from '../core/recipe.ts'
+import { hasEnded } from '../core/run.ts'
+import type { RunDetail } from '../core/run-view.ts'
+import type { Bench, BenchOptions } from './figure.ts'
+import { figure, median } from './figure.ts'
+
+// Before anything of local/ is imported: the bench keeps what it makes in a folder of its own.
+const stateFolder = mkdtempSync(join(tmpdir(), 'roslin-bench-'))
+process.env.ROSLIN_STATE_DIR = stateFolder
+
+const { Client } = await import('../cli/client.ts')
+const { checkLocalInputs, sendUp } = await import('../cli/local-inputs.ts')
+const { readRecipe } = await import('../cli/recipe-file.ts')
+const { findTarget } = await import('../cli/target.ts')
+const { ensureDeployed } = await import('../local/deploy.ts')
+const { remember } = await import('../local/embedded.ts')
+const { emulatorHealth, endpointOf, startEmulator } = await import('../local/emulator.ts')
+const { root } = await import('../local/paths.ts')
+const { ensurePython } = await import('../local/python.ts')
+const { installMetaflow } = await import('./metaflow.ts')
+
+const PORT = 4791
+const REPETITIONS = 7
+const TEAM = 'demo'
+/** Rarely: asking is work too. The times come from the run's own timeline, on this machine's clock. */
+const POLL_MILLISECONDS = 1000
+/** The workers of functions that were used fall back to nothing after a while; at rest means with them still there. */
+const REST_MILLISECONDS = 3000
+
+/** Targets: what a person takes for immediate, and what a laptop does not notice. */
+const TARGET_FLOW_SECONDS = 5
+const TARGET_FIRST_LINE_SECONDS = 1.5
+const TARGET_REST_MIB = 800
+
+const statsSchema = z.object({
+  requests: z.object({ total: z.number() }),
+  memoryMiB: z.object({ total: z.number() }),
+})
+const firstLineSchema = z.object({ beganAt: z.number(), requests: z.number() })
+
+interface Sample {
+  readonly flowSeconds: number
+  readonly firstLineSeconds: number
+  readonly firstLineRequests: number
+}
+
+type BenchClient = InstanceType<typeof Client>
+
+/** The empty flow through the whole embedded AWS: jobs that do nothing, so what is measured is everything else. */
+export async function measure({ peers }: BenchOptions): Promise<Bench> {
+  await ensurePython()
+  const images = {
+    'roslin/trainer:embedded': { cwd: root, entrypoint: ['python', join(root, 'bench/noop_trainer.py')] },
+  }
+  const emulator = await startEmulator({ port: PORT, images, jobSlots: 1, background: false })
+  const metaflow = peers ? await installMetaflow() : undefined
+  try {
+    const health = await emulatorHealth(PORT)
+    if (!health) throw new Error('the emulator is gone')
+    const embedded = {
+      port: PORT,
+      pid: emulator.pid,
+      account: health.account,
+      region: health.region,
+      team: TEAM,
+    }
+    remember(embedded)
+    await ensureDeployed(embedded)
+    const client = new Client(await findTarget(TEAM))
+    const file = join(root, 'bench/empty.yaml')
+    const written = readRecipe(file)
+    const recipe = await sendUp(client, written, await checkLocalInputs(written, file), () => {})
+    const cold = await emptyRun(client, recipe)
+    const warm: Sample[] = []
+    const peerSeconds: number[] = []
+    for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+      warm.push(await emptyRun(client, recipe))
+      if (metaflow) peerSeconds.push(await metaflow.runOnce())
+    }
+    await sleep(REST_MILLISECONDS)
+    const { memoryMiB } = await stats()
+    const baseline = metaflow
+      ? { name: 'Metaflow, empty 3-step local flow', value: Number(median(peerSeconds).toPrecision(4)) }
+      : null
+    return {
+      name: 'flow',
+      figures: [
+        figure('POST to succeeded', median(warm.map(({ flowSeconds }) => flowSeconds)), 's', {
+          target: TARGET_FLOW_SECONDS,
+          baseline,
+        }),
+        figure('POST to succeeded, first run after the deployment', cold.flowSeconds, 's'),
+        figure(
+          "POST to the trainer's first line",
+          median(warm.map(({ firstLineSeconds }) => firstLineSeconds)),
+          's',
+          {
+            target: TARGET_FIRST_LINE_SECONDS,
+          },
+        ),
+        figure(
+          "requests before the trainer's first line",
+          median(warm.map(({ firstLineRequests }) => firstLineRequests)),
+          'requests',
+        ),
+        figure('memory at rest', memoryMiB.total, 'MiB', { target: TARGET_REST_MIB }),
+      ],
+    }
+  } finally {
+    metaflow?.remove()
+    await emulator.stop()
+    rmSync(stateFolder, { recursive: true })
+  }
+}
+
+async function emptyRun(client: BenchClient, recipe: Recipe): Promise<Sample> {
+  const before = (await stats()).requests.total
+  const posted = Date.now()
+  const { runId } = await client.createRun(recipe)
+  const { endedAt, status, failure } = await untilEnded(client, runId)
+  if (!endedAt || status !== 'succeeded') throw new Error(`the empty run ${status}: ${failure?.message}`)
+  const { lines } = await client.getLogs(runId, undefined)
+  const first = firstLineSchema.parse(JSON.parse(lines[0]?.message ?? ''))
+  return {
+    flowSeconds: (Date.parse(endedAt) - posted) / 1000,
+    firstLineSeconds: first.beganAt - posted / 1000,
+    firstLineRequests: first.requests - before,
+  }
+}
+
+async function untilEnded(client: BenchClient, runId: string): Promise<RunDetail> {
+  for (;;) {
+    await sleep(POLL_MILLISECONDS)
+    const run = await client.getRun(runId)
+    if (hasEnded(run.status)) return run
+  }
+}
+
+async function stats(): Promise<z.output<typeof statsSchema>> {
+  return statsSchema.parse(await (await fetch(`${endpointOf(PORT)}/_roslin/stats`)).json())
+}

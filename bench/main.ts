@@ -1,0 +1,41 @@
+// Measurements, one command each: npm run bench -- <name> [--json] [--peers]
+import Table from 'cli-table3'
+import { Argument, Command } from 'commander'
+import type { Bench, BenchOptions } from './figure.ts'
+
+const BENCHES: Readonly<
+  Record<string, () => Promise<{ measure: (options: BenchOptions) => Promise<Bench> }>>
+> = {
+  flow: () => import('./flow.ts'),
+}
+
+const program = new Command('bench')
+  .addArgument(new Argument('<name>', 'what to measure').choices(Object.keys(BENCHES)))
+  .option('--json', 'print one JSON object')
+  .option('--peers', 'measure the peers in the same run; they are installed for that')
+  .action(async (name: string, options: { json?: boolean; peers?: boolean }) => {
+    const module = await BENCHES[name]?.()
+    if (!module) throw new Error(`no bench ${name}`)
+    const bench = await module.measure({ peers: options.peers ?? false })
+    process.stdout.write(`${options.json ? JSON.stringify(bench) : table(bench)}\n`)
+    process.exitCode = bench.figures.some(({ holds }) => holds === false) ? 1 : 0
+  })
+
+function table({ figures }: Bench): string {
+  const rows = new Table({
+    head: ['figure', 'value', 'baseline', 'ratio', 'target'],
+    style: { head: [], border: [] },
+  })
+  for (const { name, value, unit, baseline, target, holds } of figures) {
+    rows.push([
+      name,
+      `${value} ${unit}`,
+      baseline ? `${baseline.name}: ${baseline.value} ${unit}` : '',
+      baseline ? (value / baseline.value).toFixed(2) : '',
+      target === null ? '' : `≤ ${target} ${unit} ${holds ? '✓' : '✗'}`,
+    ])
+  }
+  return rows.toString()
+}
+
+await program.parseAsync()

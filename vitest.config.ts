@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{core,cli,docs,infra,lambdas,local}/**/*.test.ts'],
+          // The CDK is loaded once for all files instead of once for each: seconds instead of half a minute.
+          pool: 'threads',
+          isolate: false,
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'embedded',
+          include: ['test/embedded/**/*.test.ts'],
+          // One emulator with one deployment serves all files, one after the other.
+          globalSetup: 'test/support/embedded-aws.ts',
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'end-to-end',
+          include: ['test/end-to-end/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 15 * 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
