@@ -39,6 +39,13 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     nextStep: 'Start the run again; on Spot, an on-demand option avoids this.',
   },
   {
+    class: 'no-capacity',
+    matches: says(/JobStateTimeLimit|CAPACITY:INSUFFICIENT|MISCONFIGURATION:/),
+    message: 'The job waited for its machine as long as it may, and none came.',
+    nextStep:
+      "Raise waitMinutes in the team file, add capacity options, or check the region's quota of vCPUs.",
+  },
+  {
     class: 'timeout',
     matches: says(/duration exceeded timeout/),
     message: 'The job ran longer than it may.',

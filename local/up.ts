@@ -16,8 +16,8 @@ export interface UpOptions {
 
 export interface Up {
   readonly embedded: Embedded
-  /** Stops what this call has started: nothing, where it ran already. */
-  stop(): Promise<void>
+  /** Stops the emulator; undefined where it ran already, for then it is somebody else's. */
+  readonly stop: (() => Promise<void>) | undefined
 }
 
 /** Brings the embedded AWS up with a team deployed to it, whatever of that was there before. */
@@ -29,7 +29,7 @@ export async function up(options: UpOptions): Promise<Up> {
     const embedded = { ...running, team: options.team }
     await ensureDeployed(embedded)
     remember(embedded)
-    return { embedded, stop: async () => {} }
+    return { embedded, stop: undefined }
   }
   const emulator = await withProgress(`Embedded AWS on port ${options.port}`, () =>
     startEmulator({ ...options, images: trainerImage }),

@@ -35,12 +35,16 @@ export function addStartCommand(program: Command): void {
         process.exitCode = ended.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
         if (options.once) return
         say(
-          `The embedded AWS keeps serving on port ${embedded.port}: try \`npx roslin runs list\` in another terminal. Ctrl-C ends it.`,
+          `The embedded AWS serves on port ${embedded.port}: try \`npx roslin runs list\` in another terminal.`,
         )
+        if (!stop) return
+        say('Ctrl-C ends it.')
         if (!interruption.aborted) await untilInterrupted()
       } finally {
-        say('Stopping the embedded AWS; what it holds stays on disk.')
-        await stop()
+        if (stop) {
+          say('Stopping the embedded AWS; what it holds stays on disk.')
+          await stop()
+        }
       }
     })
 }

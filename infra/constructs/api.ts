@@ -48,7 +48,11 @@ export class Api extends Construct {
       }),
     )
 
-    const api = new HttpApi(this, 'HttpApi', { defaultAuthorizer: new HttpIamAuthorizer() })
+    const api = new HttpApi(this, 'HttpApi', {
+      // Two teams in one account are told apart by it in the console.
+      apiName: Stack.of(this).stackName,
+      defaultAuthorizer: new HttpIamAuthorizer(),
+    })
     api.addRoutes({
       path: '/v1/{proxy+}',
       methods: [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.DELETE],

@@ -102,8 +102,8 @@ export class Jobs extends Construct {
         memory: Size.gibibytes(4),
         jobRole,
         executionRole,
-        linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, {
-          sharedMemorySize: SHARED_MEMORY,
+        ...(step === 'train' && {
+          linuxParameters: new LinuxParameters(this, 'LinuxParameters', { sharedMemorySize: SHARED_MEMORY }),
         }),
         logging: LogDriver.awsLogs({ logGroup: this.logGroup, streamPrefix: step }),
       }),
