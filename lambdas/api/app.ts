@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { HTTPException } from 'hono/http-exception'
-import { ERROR_STATUS, type ErrorCode, RoslinError } from '../../core/errors.ts'
+import { RoslinError } from '../../core/errors.ts'
 import { variable } from '../environment.ts'
 import { logger } from '../logger.ts'
 import { logRoutes } from './logs.ts'
@@ -46,8 +45,6 @@ app.notFound((context) =>
 
 app.onError((error) => {
   if (error instanceof RoslinError) return problem(error)
-  if (error instanceof HTTPException)
-    return problem(new RoslinError('REQUEST_INVALID', error.message, 'Send JSON.'))
   logger.error('unexpected error', error)
   return problem(
     new RoslinError(
@@ -60,9 +57,8 @@ app.onError((error) => {
 
 function problem(error: RoslinError): Response {
   const body = error.toProblem()
-  const status = ERROR_STATUS[error.code as ErrorCode]
   return new Response(JSON.stringify(body), {
-    status,
+    status: body.status,
     headers: { 'content-type': 'application/problem+json' },
   })
 }

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
 import type { LogLine, LogPage } from '../../core/run-view.ts'
 import { variable } from '../environment.ts'
-import { parseQuery } from './query.ts'
+import { parseQuery } from './input.ts'
 import { found } from './runs.ts'
 
 const logs = new CloudWatchLogsClient({})
@@ -23,7 +23,7 @@ export const logRoutes = new Hono()
 
 /** The lines of all the run's containers, in order, from the cursor on. */
 logRoutes.get('/:runId/logs', async (context) => {
-  const { cursor } = parseQuery(logQuery, context.req.query())
+  const { cursor } = parseQuery(logQuery, context)
   const positions = cursor === undefined ? {} : decode(cursor)
   const { attempts } = await found(context.req.param('runId'))
   const lines: LogLine[] = []

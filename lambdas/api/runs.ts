@@ -7,7 +7,6 @@ import { parseRecipe } from '../../core/recipe.ts'
 import { hasEnded } from '../../core/run.ts'
 import { evaluationSchema, metricsSchema } from '../../core/run-files.ts'
 import { type RunList, runDetail, runListItem } from '../../core/run-view.ts'
-import { schemaIssues } from '../../core/schema-issues.ts'
 import { RUN_FILES, storageLayout } from '../../core/storage-layout.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
 import { runs } from '../clients.ts'
@@ -15,7 +14,7 @@ import { deployment, variable } from '../environment.ts'
 import { logger } from '../logger.ts'
 import { planRecipe } from '../pinning.ts'
 import { readJson } from '../s3-json.ts'
-import { parseQuery } from './query.ts'
+import { parseBody, parseQuery } from './input.ts'
 
 const stepFunctions = new SFNClient({})
 
@@ -28,17 +27,7 @@ const listQuery = z.object({
 export const runRoutes = new Hono()
 
 runRoutes.post('/', async (context) => {
-  const body: unknown = await context.req.json()
-  const parsed = newRun.safeParse(body)
-  if (!parsed.success) {
-    throw new RoslinError(
-      'REQUEST_INVALID',
-      'The body is no new run.',
-      'Send {"recipe": {…}}.',
-      schemaIssues(parsed.error, body),
-    )
-  }
-  const recipe = parseRecipe(parsed.data.recipe)
+  const recipe = parseRecipe((await parseBody(newRun, context)).recipe)
   const run = { runId: ulid(), createdAt: new Date().toISOString() }
   const deployed = deployment()
   // Planned here for its errors alone: a recipe that cannot be planned leaves no run behind.
@@ -76,7 +65,7 @@ async function start(runId: string): Promise<void> {
 }
 
 runRoutes.get('/', async (context) => {
-  const { limit, cursor = null } = parseQuery(listQuery, context.req.query())
+  const { limit, cursor = null } = parseQuery(listQuery, context)
   const page = await runs.list(variable('TEAM'), limit, cursor)
   const now = new Date()
   return context.json({

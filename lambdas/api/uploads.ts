@@ -2,12 +2,11 @@ import { HeadObjectCommand, NotFound, PutObjectCommand } from '@aws-sdk/client-s
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { RoslinError } from '../../core/errors.ts'
 import type { Upload } from '../../core/run-view.ts'
-import { schemaIssues } from '../../core/schema-issues.ts'
 import { parseS3Uri, storageLayout } from '../../core/storage-layout.ts'
 import { s3 } from '../clients.ts'
 import { variable } from '../environment.ts'
+import { parseBody } from './input.ts'
 
 /** S3 takes at most this in one PUT. Larger models come from the Hub or are copied to the bucket by other means. */
 const MAX_BYTES = 5 * 2 ** 30
@@ -29,13 +28,7 @@ export const uploadRoutes = new Hono()
 
 /** Where to PUT a local file. It lies under its content's hash: the same file is sent once. */
 uploadRoutes.post('/', async (context) => {
-  const body: unknown = await context.req.json()
-  const parsed = request.safeParse(body)
-  if (!parsed.success) {
-    const next = 'Send {"contentSha256", "fileName", "sha256", "bytes"} of one file.'
-    throw new RoslinError('REQUEST_INVALID', 'The body is no upload.', next, schemaIssues(parsed.error, body))
-  }
-  const { contentSha256, sha256, fileName, bytes } = parsed.data
+  const { contentSha256, sha256, fileName, bytes } = await parseBody(request, context)
   const uri = `${storageLayout(variable('BUCKET_NAME')).upload(contentSha256)}${fileName}`
   const at = parseS3Uri(uri)
   if (!at) throw new Error(`not an s3:// URI: ${uri}`)
