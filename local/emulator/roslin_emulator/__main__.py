@@ -1,17 +1,21 @@
 """`python -m roslin_emulator`: see settings.py for what it takes."""
 
 import asyncio
+import fcntl
 import importlib.metadata
 import os
+import resource
 import socket
 import sys
+from typing import TextIO
 
 from roslin_emulator import MINISTACK_VERSION
 from roslin_emulator.images import Images, ImagesError
 from roslin_emulator.settings import HOST, Settings, parse, prepare_environment
 
 EXIT_USAGE = 2
-EXIT_PORT_BUSY = 3
+EXIT_BUSY = 3
+OPEN_FILES = 8192
 
 
 def refusal() -> str | None:
@@ -21,7 +25,7 @@ def refusal() -> str | None:
         return f"MiniStack is not installed; install ministack=={MINISTACK_VERSION}."
     if version != MINISTACK_VERSION:
         return (
-            f"MiniStack {version} is installed, but the embedded AWS is written for {MINISTACK_VERSION} only; "
+            f"MiniStack {version} is installed, but the embedded AWS is written for {MINISTACK_VERSION}; "
             f"install ministack=={MINISTACK_VERSION}."
         )
     return None
@@ -32,6 +36,26 @@ def bind(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((HOST, settings.port))
     return listener
+
+
+def lock(settings: Settings) -> TextIO | None:
+    """Two emulators on one state would overwrite each other's; the system frees the lock of one that dies."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    file = open(settings.state_dir / "lock", "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def allow_many_open_files() -> None:
+    """Each part of a large upload is an open file until the upload is complete."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def main() -> int:
@@ -50,9 +74,13 @@ def main() -> int:
         print(
             f"Port {settings.port} on {HOST} is not free ({error.strerror}); choose another.", file=sys.stderr
         )
-        return EXIT_PORT_BUSY
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+        return EXIT_BUSY
+    held = lock(settings)
+    if held is None:
+        print(f"Another emulator runs on {settings.state_dir}; stop it first.", file=sys.stderr)
+        return EXIT_BUSY
     prepare_environment(settings)
+    allow_many_open_files()
     # Not before the environment is prepared: this imports MiniStack.
     from roslin_emulator.server import Emulator
 

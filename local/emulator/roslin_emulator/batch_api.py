@@ -21,6 +21,13 @@ DEFINITION_FIELDS = (
     "schedulingPriority",
     "nodeProperties",
 )
+QUEUE_FIELDS = (
+    "state",
+    "priority",
+    "computeEnvironmentOrder",
+    "schedulingPolicyArn",
+    "jobStateTimeLimitActions",
+)
 SUMMARY_FIELDS = (
     "jobArn",
     "jobId",
@@ -111,21 +118,17 @@ def _summary(job: dict[str, Any]) -> dict[str, Any]:
     return {**summary, "container": container} if container else summary
 
 
-def _passes(job: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
-    for entry in filters:
-        name, values = entry["name"], entry["values"]
-        definition = job["jobDefinition"].rsplit("/", 1)[-1]
-        passes = {
-            "JOB_NAME": lambda: any(fnmatch.fnmatch(job["jobName"], value) for value in values),
-            "JOB_DEFINITION": lambda: any(fnmatch.fnmatch(definition, value) for value in values),
-            "BEFORE_CREATED_AT": lambda: job["createdAt"] < int(values[0]),
-            "AFTER_CREATED_AT": lambda: job["createdAt"] > int(values[0]),
-        }
-        if name not in passes:
-            raise BatchError(f"filter {name!r} is none of {', '.join(passes)}")
-        if not passes[name]():
-            return False
-    return True
+def _passes_filter(job: dict[str, Any], name: str, values: list[str]) -> bool:
+    definition = job["jobDefinition"].rsplit("/", 1)[-1]
+    if name == "JOB_NAME":
+        return any(fnmatch.fnmatch(job["jobName"], value) for value in values)
+    if name == "JOB_DEFINITION":
+        return any(fnmatch.fnmatch(definition, value) for value in values)
+    if name == "BEFORE_CREATED_AT":
+        return job["createdAt"] < int(values[0])
+    if name == "AFTER_CREATED_AT":
+        return job["createdAt"] > int(values[0])
+    raise BatchError(f"filter {name!r} is none that ListJobs knows")
 
 
 def list_jobs(request: Request) -> Request:
@@ -136,7 +139,9 @@ def list_jobs(request: Request) -> Request:
     found = [
         _summary(job)
         for job in batch._jobs.values()
-        if job["jobQueue"] == queue and status in (None, job["status"]) and _passes(job, filters)
+        if job["jobQueue"] == queue
+        and status in (None, job["status"])
+        and all(_passes_filter(job, entry["name"], entry["values"]) for entry in filters)
     ]
     found.sort(key=lambda job: -job["createdAt"])
     return _page(found, request, "jobSummaryList")

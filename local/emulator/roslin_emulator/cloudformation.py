@@ -101,7 +101,10 @@ def _update_definition(arn: str, _: Properties, new: Properties, __: str) -> Pro
     return _register(arn.split("job-definition/")[1].partition(":")[0], new)
 
 
-def _delete_definition(arn: str, _: Properties) -> None:
+def _delete_definition(arn: str, properties: Properties) -> None:
+    # CloudFormation asks this at the end of an update; executions that run may still name the old revision.
+    if (properties.get("ResourceRetentionPolicy") or {}).get("SkipDeregisterOnUpdate") in (True, "true"):
+        return
     name, _, revision = arn.split("job-definition/")[1].partition(":")
     for definition in batch._job_definitions.get(name) or []:
         if str(definition["revision"]) == revision:

@@ -10,6 +10,7 @@ from ministack.services import batch
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 OVERRIDES_BYTES = 8192
+LEGACY_REQUIREMENTS = (("vcpus", "VCPU"), ("memory", "MEMORY"))
 COPIED_FROM_DEFINITION = (
     "image",
     "jobRoleArn",
@@ -64,11 +65,7 @@ def _container(
     base = definition["containerProperties"]
     container = {key: base[key] for key in COPIED_FROM_DEFINITION if key in base}
     # vcpus and memory are the older way to say what resourceRequirements says.
-    legacy = [
-        {"type": kind, "value": str(base[key])}
-        for key, kind in (("vcpus", "VCPU"), ("memory", "MEMORY"))
-        if key in base
-    ]
+    legacy = [{"type": kind, "value": str(base[key])} for key, kind in LEGACY_REQUIREMENTS if key in base]
     requirements = _merged(legacy, base.get("resourceRequirements"), "type")
     return {
         **container,
@@ -128,10 +125,8 @@ def build_job(request: dict[str, Any]) -> dict[str, Any]:
     }
     if timeout := request.get("timeout") or definition.get("timeout"):
         job["timeout"] = timeout
-    for source, target in (
-        ("shareIdentifier", "shareIdentifier"),
-        ("schedulingPriorityOverride", "schedulingPriority"),
-    ):
-        if source in request:
-            job[target] = request[source]
+    if "shareIdentifier" in request:
+        job["shareIdentifier"] = request["shareIdentifier"]
+    if "schedulingPriorityOverride" in request:
+        job["schedulingPriority"] = request["schedulingPriorityOverride"]
     return job

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,21 +29,27 @@ NOT_STARTED_REASON = "Task failed to start"
 
 @dataclass
 class LiveJob:
-    """A job that has not ended, and what of it no API shows."""
+    """A job that has not ended, and what of it no API shows.
+
+    `ended` is set when its record says so, `stopped` when its process is gone: not the same thing when the
+    emulator stops, since that leaves the record alone.
+    """
 
     record: dict[str, Any]
     scope: Scope
     process: JobProcess | None = None
     stop_reason: str | None = None
     ended: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
 
 class JobRunner:
     """FIFO over all queues, a fixed number at a time. Everything it holds is guarded by one lock."""
 
-    def __init__(self, settings: Settings, images: Images) -> None:
+    def __init__(self, settings: Settings, images: Images, on_output: Callable[[], None]) -> None:
         self._settings = settings
         self._images = images
+        self._on_output = on_output
         self._lock = threading.RLock()
         self._live: dict[str, LiveJob] = {}
         self._runnable: deque[LiveJob] = deque()
@@ -97,7 +104,7 @@ class JobRunner:
                 assert job.process
                 job.process.stop()
         for job in started:
-            job.ended.wait(self._settings.stop_grace_seconds + 5)
+            job.stopped.wait(self._settings.stop_grace_seconds + 5)
 
     # From state to state
 
@@ -151,8 +158,8 @@ class JobRunner:
                 attempt = self._not_started(job, f"the embedded AWS failed: {error}")
             with self._lock:
                 self._occupied -= 1
+                job.stopped.set()
                 if self._closing:
-                    job.ended.set()
                     return
                 self._conclude(job, attempt)
                 self._fill_slots()
@@ -161,10 +168,9 @@ class JobRunner:
         record, container = job.record, job.record["container"]
         attempt["stoppedAt"] = now_ms()
         record["attempts"].append(attempt)
-        container.update(
-            {key: attempt["container"][key] for key in ("exitCode", "reason") if key in attempt["container"]}
-        )
-        if attempt["container"].get("exitCode") == 0 and job.stop_reason is None:
+        outcome = attempt["container"]
+        container.update({key: outcome[key] for key in ("exitCode", "reason") if key in outcome})
+        if outcome.get("exitCode") == 0 and job.stop_reason is None:
             self._end(job, "SUCCEEDED", attempt["statusReason"])
         elif job.stop_reason is not None:
             attempt["statusReason"] = job.stop_reason
@@ -214,6 +220,7 @@ class JobRunner:
         def put_lines(lines: list[str]) -> None:
             with job.scope.entered():
                 job_logs.put_lines(group, stream, lines)
+            self._on_output()
 
         with self._lock:
             process = JobProcess(argv, cwd, env, self._settings.stop_grace_seconds, put_lines)

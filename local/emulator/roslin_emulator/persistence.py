@@ -1,8 +1,8 @@
 """The emulator's state on disk: a set of files that changes as a whole, so that kill -9 leaves no half of it.
 
 `state.json` names one file per service. A snapshot writes the services that changed under new names, then
-replaces `state.json`; what it no longer names is removed. (Bodies of S3 objects are files of their own, written
-by MiniStack when they are put.)
+replaces `state.json`; what it no longer names is removed. (Bodies of S3 objects are files of their own, which
+MiniStack writes when they are put.)
 """
 
 import hashlib
@@ -21,9 +21,10 @@ from roslin_emulator.workarounds import replace
 
 logger = logging.getLogger("roslin.persistence")
 
-INTERVAL_SECONDS = 2.0
-# A snapshot is taken again after at least this many times its own duration: at most a few percent of a core.
+INTERVAL_SECONDS = 1.0
+# After a snapshot, rest for this many times its processor time: a large state costs a few percent of a core.
 REST_FACTOR = 20
+LONGEST_REST_SECONDS = 10.0
 TRIES = 10
 
 
@@ -60,6 +61,11 @@ class StateStore:
             return None
         text = self._file(service, digest).read_text(encoding="utf-8")
         return json.loads(text, object_hook=upstream._json_object_hook)
+
+    def saved_buckets(self) -> set[tuple[str, str]]:
+        """The account and name of each bucket that the state knows."""
+        state = self.load("s3")
+        return set(state["buckets_meta"]._data) if state else set()
 
     def changed(self) -> None:
         """Something may have changed; called for each request and each event of a job or an execution."""
@@ -116,9 +122,10 @@ class StateStore:
     def _save_from_time_to_time(self) -> None:
         rest = INTERVAL_SECONDS
         while not self._stopped.wait(rest):
-            started = time.monotonic()
+            started = time.thread_time()
             try:
                 self.save()
             except Exception:
                 logger.exception("cannot save the state")
-            rest = max(INTERVAL_SECONDS, REST_FACTOR * (time.monotonic() - started))
+            rest = REST_FACTOR * (time.thread_time() - started)
+            rest = min(max(INTERVAL_SECONDS, rest), LONGEST_REST_SECONDS)

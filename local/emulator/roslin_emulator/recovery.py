@@ -1,15 +1,16 @@
-"""What a start does with the work of an emulator that is gone: nobody runs it, so it is ended and announced."""
+"""What a start does with the unfinished work of the emulator before it: it is ended, and announced."""
 
 import logging
 from typing import Any
 
-from ministack.services import batch, cloudformation, lambda_svc
+from ministack.services import batch, cloudformation, lambda_svc, s3
 from ministack.services import stepfunctions as sfn
 
 from roslin_emulator import job_events, workarounds
 from roslin_emulator.job_request import now_ms
 from roslin_emulator.jobs import TERMINAL
 from roslin_emulator.scope import Scope
+from roslin_emulator.settings import REGION
 
 logger = logging.getLogger("roslin.recovery")
 
@@ -32,8 +33,9 @@ class Recovery:
         self._jobs: list[dict[str, Any]] = []
         self._executions: list[dict[str, Any]] = []
 
-    def end_unfinished(self) -> None:
+    def end_unfinished(self, saved_buckets: set[tuple[str, str]]) -> None:
         """Before the first request is served."""
+        self._drop_unsaved_buckets(saved_buckets)
         for job in batch._jobs.all_values():
             if job["status"] not in TERMINAL:
                 self._end_job(job)
@@ -58,6 +60,17 @@ class Recovery:
             with Scope.of_arn(execution["executionArn"]).entered():
                 sfn._emit_execution_status_event(execution)
 
+    def _drop_unsaved_buckets(self, saved: set[tuple[str, str]]) -> None:
+        """Objects are on disk at once, the rest of the state seconds later. A bucket that only its objects
+        tell of belongs to a deployment that is lost, and would stand in the way of the next one."""
+        for account, name in set(s3._buckets._data) - saved:
+            logger.warning("bucket %s was not saved before the emulator was killed", name)
+            del s3._buckets._data[account, name]
+            for key in [key for key in s3._object_versions._data if key[0] == account and key[1][0] == name]:
+                del s3._object_versions._data[key]
+            with Scope(account, REGION).entered():
+                s3._delete_persisted_bucket(name)
+
     def _end_job(self, job: dict[str, Any]) -> None:
         if job["status"] == "RUNNING":
             container = {name: job["container"][name] for name in ("logStreamName", "taskArn")}
@@ -78,7 +91,6 @@ class Recovery:
         if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
             stack["StackStatus"] = STACK_STATUS_AFTER.get(status, "UPDATE_ROLLBACK_COMPLETE")
             stack["StackStatusReason"] = "The embedded AWS was restarted during the deployment"
-            # Not what is deployed, so the next deployment must look at every resource.
             logger.warning("stack %s was being deployed: %s", stack["StackName"], stack["StackStatus"])
 
     def _settle_function(self, function: dict[str, Any]) -> None:

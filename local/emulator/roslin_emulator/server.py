@@ -39,9 +39,9 @@ class Emulator:
         self._requests = RequestCounter()
         self._recovery = Recovery()
         self._store = StateStore(settings.state_dir)
-        self._jobs = JobRunner(settings, Images(settings.images_file))
+        self._jobs = JobRunner(settings, Images(settings.images_file), self._store.changed)
         self._stop = asyncio.Event()
-        workarounds.install()
+        workarounds.install(self._store.changed)
         batch_api.install(self._jobs)
         stepfunctions.install(self._jobs)
         cloudformation.install()
@@ -55,12 +55,13 @@ class Emulator:
         else:
             if scope["type"] == "http":
                 self._count(scope)
+                workarounds.request_messages.set(receive)
             await ministack_app.app(scope, receive, send)
 
     def _completing_startup(self, send: Send) -> Send:
         async def sending(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self._recovery.end_unfinished()
+                self._recovery.end_unfinished(self._store.saved_buckets())
             await send(message)
 
         return sending
@@ -70,8 +71,10 @@ class Emulator:
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        self._requests.count(detect_service(scope["method"], scope["path"], headers, query))
+        service = detect_service(scope["method"], scope["path"], headers, query)
+        self._requests.count(service)
         self._store.changed()
+        workarounds.takes_large_bodies.set(service == "s3")
 
     async def _answer_own(self, path: str, send: Send) -> None:
         answers: dict[str, Callable[[], dict[str, Any]]] = {

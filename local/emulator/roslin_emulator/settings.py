@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "CUDA_VISIBLE_DEVICES")
 
 # A Node worker takes 45-75 MB. Invocations beyond this wait for a free one (workarounds.py).
 LAMBDA_CONCURRENCY = 8
-LAMBDA_IDLE_SECONDS = 120
+LAMBDA_IDLE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ def aws_environment(settings: Settings) -> dict[str, str]:
 
 def prepare_environment(settings: Settings) -> None:
     """Must run before the first import of MiniStack, which reads these while it is imported."""
+    # What Lambda workers and uploads leave here when the emulator is killed goes with the next start. It is
+    # on the file system of the state, so that an upload becomes an object by getting another name.
+    temporary = settings.state_dir / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    # A Lambda worker's script is CommonJS; below a package of ES modules Node would take it for one.
+    (temporary / "package.json").write_text('{"type": "commonjs"}')
+    tempfile.tempdir = str(temporary)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     os.environ.clear()
     os.environ.update(inherited)

@@ -1,8 +1,8 @@
 """Runs one job's command, so that none of its processes outlives the emulator.
 
-A script of its own, started by path: `python supervisor.py GRACE_SECONDS COMMAND...`. Its stdin is a pipe that
-only the emulator holds open:
-- a byte on it (or a SIGTERM) asks the job to stop: SIGTERM to its process group, SIGKILL after the grace period;
+A script of its own, started by path: `python supervisor.py GRACE_SECONDS COMMAND...`. Its stdin is a pipe
+that only the emulator holds open:
+- a byte on it (or a SIGTERM) asks the job to stop: SIGTERM to its process group, SIGKILL after the grace;
 - its end means that the emulator is gone, however it died: SIGKILL at once.
 It leaves with the command's exit code, 128 + n when signal n ended the command.
 """

@@ -3,21 +3,27 @@
 Patches go through `replace`, which refuses to start when the thing to patch is not there.
 """
 
+import asyncio
 import contextlib
 import contextvars
+import inspect
 import json
 import logging
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.core.responses import AccountRegionScopedDict, json_response, now_iso
-from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc
+from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, s3
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
+
+from roslin_emulator.file_body import LARGE_BYTES, FileBody, Spool, joined
 
 logger = logging.getLogger("roslin.workarounds")
 
@@ -32,6 +38,16 @@ def replace(module: Any, name: str, make: Callable[[Any], Any]) -> None:
     if not hasattr(module, name):
         raise UnsupportedMiniStack(f"MiniStack has no {module.__name__}.{name}")
     setattr(module, name, make(getattr(module, name)))
+
+
+def replace_source(module: Any, name: str, changes: dict[str, str]) -> None:
+    """For a line in the midst of a long function; the new code sees the module's globals."""
+    source = inspect.getsource(getattr(module, name))
+    for old, new in changes.items():
+        if old not in source:
+            raise UnsupportedMiniStack(f"MiniStack's {module.__name__}.{name} does not contain {old!r}")
+        source = source.replace(old, new)
+    exec(compile(source, module.__file__, "exec"), module.__dict__)
 
 
 def upstream_answer(response: tuple[int, Json, bytes]) -> Json:
@@ -112,6 +128,22 @@ def _queue_lambda_invocations() -> None:
     replace(lambda_svc, "_acquire_execution_slot", make)
 
 
+def _spawn_workers_with_current_code() -> None:
+    """An invocation that had waited while its function was updated started a worker with the code from
+    before, which then stayed in the pool and served every later call."""
+
+    def make(original: Any) -> Any:
+        def acquire(name: str, config: Json, code: bytes, qualifier: str = "$LATEST", **more: Any) -> Any:
+            function = lambda_svc._functions.get(name)
+            if qualifier == "$LATEST" and function and function.get("code_zip"):
+                config, code = function["config"], function["code_zip"]
+            return original(name, config, code, qualifier=qualifier, **more)
+
+        return acquire
+
+    replace(lambda_svc, "acquire_worker", make)
+
+
 def _reap_every_idle_worker() -> None:
     """One worker per function was kept for ever: 45-75 MB each."""
 
@@ -130,6 +162,25 @@ def _reap_every_idle_worker() -> None:
 
     replace(lambda_runtime, "reap_idle_workers", make)
     replace(lambda_svc, "reap_idle_workers", lambda _: lambda_runtime.reap_idle_workers)
+
+
+def _answer_500_for_a_function_that_throws() -> None:
+    """An HTTP API answers 500 and tells the caller nothing; upstream answered 502 with the stack trace."""
+
+    def make(original: Any) -> Any:
+        def answer(result: Json) -> Any:
+            if result.get("error") and not result.get("throttle"):
+                body = json.dumps({"message": "Internal Server Error"})
+                return {
+                    "statusCode": 500,
+                    "headers": {"content-type": "application/json"},
+                    "body": body,
+                }, None
+            return original(result)
+
+        return answer
+
+    replace(lambda_svc, "lambda_execute_result_to_api_proxy_response", make)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -212,13 +263,15 @@ def _deliver_events_in_order() -> None:
     replace(eventbridge, "_dispatch_to_lambda", make)
 
 
-def _forget_old_events() -> None:
-    """Every event ever published was kept, and saved with the state; nothing reads them."""
+def _forget_old_events(on_change: Callable[[], None]) -> None:
+    """Every event ever published was kept, and saved with the state; nothing reads them. (A change of a job
+    or an execution is an event, so this is also where the state learns that it must be saved.)"""
 
     def make(original: Any) -> Any:
         def put_events(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             del eventbridge._events_log_list()[:-KEPT_EVENTS]
+            on_change()
             return result
 
         return put_events
@@ -500,6 +553,148 @@ def _give_succeed_its_output() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
+# S3
+# ---------------------------------------------------------------------------------------------------------
+
+SEND_BYTES = 256 * 1024
+
+# Whether the request at hand is for S3; no other service is given a body in a file.
+takes_large_bodies: contextvars.ContextVar[bool] = contextvars.ContextVar("takes_large_bodies", default=False)
+# The request's own channel; after its body it says when the client is gone.
+request_messages: contextvars.ContextVar[Any] = contextvars.ContextVar("request_messages")
+
+
+async def _disconnection(receive: Callable[[], Awaitable[Json]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _receive_large_bodies_in_files() -> None:
+    """A body was collected in memory, and copied there several times over: a presigned PUT of 400 MB took
+    4.7 GB. With a form's content type (as some HTTP clients send) it was parsed as a form, for 70 s, with
+    every other request waiting."""
+
+    def make_read(original: Any) -> Any:
+        async def read(receive: Any, method: str, headers: dict[str, str]) -> Any:
+            length = headers.get("content-length", "").strip()
+            large = method == "PUT" and length.isdigit() and int(length) >= LARGE_BYTES
+            # The framing of aws-chunked is upstream's to undo; no client of ours uses it for large bodies.
+            if not large or not takes_large_bodies.get() or "x-amz-decoded-content-length" in headers:
+                return await original(receive, method, headers)
+            spool = Spool()
+            try:
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise ministack_app._RequestBodyDisconnected
+                    spool.write(message.get("body", b""))
+                    more = message.get("more_body", False)
+            except BaseException:
+                spool.discard()
+                raise
+            return spool.finish()
+
+        return read
+
+    def make_params(original: Any) -> Any:
+        def params(method: str, path: str, headers: Json, body: Any, query: Json) -> Json:
+            return query if isinstance(body, FileBody) else original(method, path, headers, body, query)
+
+        return params
+
+    def make_md5(original: Any) -> Any:
+        return lambda data: data.md5 if isinstance(data, FileBody) and data.md5 else original(data)
+
+    replace(ministack_app, "_read_request_body", make_read)
+    replace(ministack_app, "_routing_params", make_params)
+    replace(s3, "md5_hash", make_md5)
+    s3._roslin_joined = joined
+    changes = {
+        'b"".join(combined_parts)': "_roslin_joined(combined_parts)",
+        # The same digest is the part's ETag.
+        'hashlib.md5(stored["body"]).digest()': 'bytes.fromhex(stored["etag"].strip(\'"\'))',
+    }
+    replace_source(s3, "_complete_multipart_upload", changes)
+
+
+def _keep_large_objects_in_files() -> None:
+    """Every read of an object, a range of 8 MB too, took the whole of it into memory; each version of an
+    object in a versioned bucket stayed there."""
+
+    def make_read(original: Any) -> Any:
+        def read(bucket: str, key: str, obj: Json) -> Any:
+            if obj.get("body") is None and obj.get("size", 0) >= LARGE_BYTES:
+                path = s3._object_disk_path(bucket, key)
+                if path and os.path.isfile(path):
+                    return FileBody.open(path)
+            return original(bucket, key, obj)
+
+        return read
+
+    def make_version(original: Any) -> Any:
+        def read(bucket: Json, name: str, key: str, version: Json) -> Any:
+            if version.get("size", 0) >= LARGE_BYTES and s3._version_file_exists(
+                name, key, version["version_id"]
+            ):
+                return FileBody.open(s3._version_disk_path(name, key, version["version_id"]))
+            return original(bucket, name, key, version)
+
+        return read
+
+    def make_data(original: Any) -> Any:
+        def data(*args: Any, **kwargs: Any) -> bytes | None:
+            body = original(*args, **kwargs)
+            return body[:] if isinstance(body, FileBody) else body
+
+        return data
+
+    def make_write(original: Any) -> Any:
+        def write(path: str, data: Any, *, text: bool = False) -> None:
+            if isinstance(data, FileBody):
+                temporary = f"{path}.tmp"
+                with contextlib.suppress(OSError):  # a file system without hard links: copy
+                    data.link_to(temporary)
+                    os.replace(temporary, path)
+                    return
+            original(path, data, text=text)
+
+        return write
+
+    def make_send(original: Any) -> Any:
+        async def send_response(
+            send: Any, status: int, headers: Json, body: Any, *, head: bool = False
+        ) -> None:
+            if not isinstance(body, FileBody):
+                await original(send, status, headers, body, head=head)
+                return
+            if "content-length" not in {name.lower() for name in headers}:
+                headers["Content-Length"] = str(len(body))
+            start = {"type": "http.response.start", "status": status}
+            await send({**start, "headers": ministack_app._asgi_header_list(headers)})
+            # Sent to a client that has gone, the rest would pile up in the server.
+            gone = asyncio.ensure_future(_disconnection(request_messages.get()))
+            try:
+                for offset in range(0, len(body), SEND_BYTES):
+                    chunk = {"type": "http.response.body", "body": body[offset : offset + SEND_BYTES]}
+                    await send({**chunk, "more_body": offset + SEND_BYTES < len(body)})
+                    if gone.done():
+                        return
+            finally:
+                gone.cancel()
+
+        return send_response
+
+    replace(s3, "_read_body", make_read)
+    replace(s3, "_version_body", make_version)
+    replace(s3, "_get_object_data", make_data)
+    replace(s3, "_atomic_write", make_write)
+    # What is in memory here is on disk as well: the current version as the object, a displaced one by itself.
+    replace(s3, "_version_entry_from_record", lambda entry: lambda obj, version, _: entry(obj, version, None))
+    replace(ministack_app, "_send_response", make_send)
+
+
+# ---------------------------------------------------------------------------------------------------------
 # CloudFormation
 # ---------------------------------------------------------------------------------------------------------
 
@@ -526,12 +721,14 @@ def _apply_time_to_live() -> None:
                 handlers[operation] = make(handlers[operation], operation == "update")
 
 
-def install() -> None:
+def install(on_change: Callable[[], None]) -> None:
     _keep_lambda_error_names()
     _queue_lambda_invocations()
+    _spawn_workers_with_current_code()
     _reap_every_idle_worker()
+    _answer_500_for_a_function_that_throws()
     _deliver_events_in_order()
-    _forget_old_events()
+    _forget_old_events(on_change)
     _keep_log_lines_once()
     _run_published_versions()
     replace(sfn, "_emit_execution_status_event", lambda _: emit_status_event)
@@ -539,4 +736,6 @@ def install() -> None:
     _stop_executions_for_good()
     _honour_max_delay()
     _give_succeed_its_output()
+    _receive_large_bodies_in_files()
+    _keep_large_objects_in_files()
     _apply_time_to_live()

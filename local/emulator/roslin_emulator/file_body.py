@@ -1,0 +1,68 @@
+"""The body of a large S3 object or part: bytes that stay in a file."""
+
+import hashlib
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+# Smaller bodies are handled in memory, as MiniStack does.
+LARGE_BYTES = 2**20
+
+
+class FileBody(mmap.mmap):
+    """Stands where MiniStack expects bytes: it has a length, slices, and can be hashed and written."""
+
+    path: str
+    temporary: bool
+    md5: str | None
+
+    @staticmethod
+    def open(path: str | Path, temporary: bool = False, md5: str | None = None) -> "FileBody":
+        with open(path, "rb") as file:
+            body = FileBody(file.fileno(), 0, access=mmap.ACCESS_READ)
+        body.path, body.temporary, body.md5 = str(path), temporary, md5
+        return body
+
+    def __del__(self) -> None:
+        if getattr(self, "temporary", False):
+            Path(self.path).unlink(missing_ok=True)
+
+    def link_to(self, target: str) -> None:
+        """Give the file a second name. Its content never changes: objects are replaced, not rewritten."""
+        Path(target).unlink(missing_ok=True)
+        os.link(self.path, target)
+
+
+class Spool:
+    """Collects a body in a temporary file."""
+
+    def __init__(self) -> None:
+        descriptor, self._path = tempfile.mkstemp(prefix="s3-")
+        self._file = os.fdopen(descriptor, "wb")
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def write(self, data: Any) -> None:
+        self._file.write(data)
+        self._md5.update(data)
+
+    def finish(self) -> FileBody:
+        self._file.close()
+        return FileBody.open(self._path, temporary=True, md5=self._md5.hexdigest())
+
+    def discard(self) -> None:
+        self._file.close()
+        Path(self._path).unlink(missing_ok=True)
+
+
+def joined(parts: Iterable[Any]) -> Any:
+    """Like b"".join, but in a file when the result is large."""
+    parts = list(parts)
+    if sum(len(part) for part in parts) < LARGE_BYTES:
+        return b"".join(parts)
+    spool = Spool()
+    for part in parts:
+        spool.write(part)
+    return spool.finish()

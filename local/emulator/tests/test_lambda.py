@@ -1,0 +1,61 @@
+"""Lambda functions on the Node of this machine."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.harness import Emulator, make_function
+
+
+def invoke(emulator: Emulator, name: str, payload: object = None) -> object:
+    answer = emulator.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
+    return json.loads(answer["Payload"].read())
+
+
+def test_the_environment_of_a_function(emulator: Emulator) -> None:
+    code = """
+    const ready = await Promise.resolve("top-level await");
+    export const handler = async (event, context) =>
+      ({ ready, event, env: process.env, remaining: context.getRemainingTimeInMillis() });
+    """
+    make_function(emulator, "env", code, Environment={"Variables": {"TABLE": "t"}})
+    answer = invoke(emulator, "env", {"a": 1})
+    assert isinstance(answer, dict)
+    assert (answer["ready"], answer["event"]) == ("top-level await", {"a": 1})
+    assert 0 < answer["remaining"] <= 10_000
+    env = answer["env"]
+    assert (env["TABLE"], env["AWS_REGION"]) == ("t", "us-east-1")
+    assert env["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{emulator.port}"
+    assert env["AWS_ACCESS_KEY_ID"] == "000000000000"
+    assert not {"AWS_PROFILE", "LEAK", "PYTHONPATH"} & set(env)
+
+
+def test_an_error_as_the_caller_sees_it(emulator: Emulator) -> None:
+    code = """
+    export const handler = async (event) => {
+      if (event === "text") throw "only text";
+      throw Object.assign(new Error("no such model"), { name: "PlanError" });
+    };
+    """
+    make_function(emulator, "throws-named", code)
+    answer = emulator.client("lambda").invoke(FunctionName="throws-named", Payload=b"1")
+    assert answer["FunctionError"] == "Unhandled"
+    error = json.loads(answer["Payload"].read())
+    assert (error["errorType"], error["errorMessage"]) == ("PlanError", "no such model")
+    assert error["trace"][0] == "PlanError: no such model"
+    text = invoke(emulator, "throws-named", "text")
+    assert text == {"errorType": "string", "errorMessage": "only text", "trace": []}
+    logged = emulator.client("logs").filter_log_events(
+        logGroupName="/aws/lambda/throws-named", filterPattern="PlanError"
+    )["events"]
+    assert any("no such model" in event["message"] for event in logged)
+
+
+def test_many_invocations_at_a_time_wait_for_a_worker(emulator: Emulator) -> None:
+    code = (
+        "export const handler = (n) => new Promise((done) => setTimeout(() => done([n, process.pid]), 100));"
+    )
+    make_function(emulator, "busy", code)
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda number: invoke(emulator, "busy", number), range(24)))
+    assert [answer[0] for answer in answers] == list(range(24))  # type: ignore[index]
+    assert len({answer[1] for answer in answers}) <= 8  # type: ignore[index]
