@@ -1,0 +1,83 @@
+"""`python -m roslin_trainer [prepare|train|evaluate]`: runs one step of a plan."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from roslin_trainer.error_file import remove_error, write_error
+from roslin_trainer.errors import as_trainer_error
+from roslin_trainer.evaluate import evaluate
+from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.log import log
+from roslin_trainer.model import quiet_libraries
+from roslin_trainer.plan import read_plan
+from roslin_trainer.prepare import prepare
+from roslin_trainer.rank import Inputs
+from roslin_trainer.signals import StopSignal
+from roslin_trainer.train_step import train
+
+STEPS = ("prepare", "train", "evaluate")
+
+
+def main() -> int:
+    step, plan_uri = _arguments()
+    started = time.monotonic()
+    scratch = None
+    try:
+        stop = StopSignal()
+        quiet_libraries()
+        plan = read_plan(plan_uri)
+        remove_error(plan_uri)
+        log(f"{step}: run {plan.run_id}")
+        scratch = make_scratch(plan.run_id, step)
+        if step == "prepare":
+            prepare(plan, scratch)
+        elif step == "train":
+            train(plan, plan_uri, Inputs(scratch), stop)
+        else:
+            evaluate(plan, scratch)
+    except BaseException as error:
+        named = as_trainer_error(error)
+        if named.exit_code == ExitCode.UNEXPECTED:
+            traceback.print_exc()
+        log(f"{step} failed: {named.message} [{named.code}, exit code {int(named.exit_code)}]")
+        log(named.next_step)
+        write_error(plan_uri, step, named)
+        return named.exit_code
+    finally:
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+    log(f"{step}: done in {time.monotonic() - started:.1f} s")
+    return ExitCode.SUCCEEDED
+
+
+def make_scratch(run_id: str, step: str) -> Path:
+    """An empty folder on the scratch disk. Its name is fixed: an attempt clears what a killed one left."""
+    root = Path(os.environ.get("ROSLIN_SCRATCH_DIR", tempfile.gettempdir()))
+    scratch = root / f"roslin-{run_id}-{step}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    return scratch
+
+
+def _arguments() -> tuple[str, str]:
+    parser = argparse.ArgumentParser(prog="roslin_trainer", description=__doc__)
+    parser.add_argument("step", nargs="?", choices=STEPS, default=os.environ.get("ROSLIN_STEP"))
+    step = parser.parse_args().step
+    plan_uri = os.environ.get("ROSLIN_PLAN_URI")
+    if step not in STEPS:
+        parser.error(f"no step: give one of {', '.join(STEPS)}, or set ROSLIN_STEP to one")
+    if not plan_uri:
+        parser.error(
+            "ROSLIN_PLAN_URI is not set: it points to the run's plan.json, on S3 or in a local folder"
+        )
+    return step, plan_uri
+
+
+if __name__ == "__main__":
+    sys.exit(main())

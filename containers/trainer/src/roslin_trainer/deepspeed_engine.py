@@ -1,0 +1,130 @@
+"""DeepSpeed ZeRO-3: weights, gradients and optimizer state spread over all ranks."""
+
+from pathlib import Path
+
+import deepspeed
+import torch
+import torch.distributed as distributed
+
+from roslin_trainer.batches import pad_rows, without_labels
+from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE
+from roslin_trainer.loss import SupervisedLoss
+from roslin_trainer.model import save_weights
+from roslin_trainer.plan import Training
+from roslin_trainer.tokens import TokenRow
+
+TAG = "zero"
+
+
+class DeepSpeedEngine:
+    """One rank under torchrun, on its GPU, or on the CPU where there is none."""
+
+    def __init__(self, model, training: Training, dtype: torch.dtype, pad_id: int, filler: TokenRow):
+        """`filler` is any row: a rank that has run out of rows computes it, without labels."""
+        self.rank = distributed.get_rank()
+        self.world_size = distributed.get_world_size()
+        self._pad_id = pad_id
+        self._filler = filler
+        self._model = model.train()
+        self._loss = SupervisedLoss(model)
+        self._engine, *_ = deepspeed.initialize(
+            model=model,
+            model_parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
+            config=_config(training, dtype),
+        )
+        self.device = self._engine.device
+
+    def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
+        self._engine.set_gradient_accumulation_boundary(is_last)
+        loss = self._loss(self._engine, self._batch(rows))
+        # DeepSpeed takes the mean over ranks; the sum over ranks divided by all tokens is wanted.
+        self._engine.backward(loss * (self.world_size / step_tokens), scale_wrt_gas=False)
+        return loss.detach()
+
+    def update(self, learning_rate: float) -> float:
+        """The norm is 0 for a step that loss scaling skipped, because its gradients overflowed."""
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._engine.step()
+        norm = float(self._engine.get_global_grad_norm() or 0.0)
+        return norm if torch.isfinite(torch.tensor(norm)) else 0.0
+
+    @torch.no_grad()
+    def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:
+        self._engine.eval()
+        try:
+            return self._loss(self._engine, self._batch(rows))
+        finally:
+            self._engine.train()
+
+    def all_sum(self, values: list[float]) -> list[float]:
+        total = torch.tensor(values, dtype=torch.float32, device=self.device)
+        distributed.all_reduce(total)
+        return total.tolist()
+
+    def save_state(self, folder: Path) -> None:
+        self._engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
+        random = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state()
+        torch.save(random, folder / f"rank-{self.rank}-{STATE_FILE}")
+        # Rank 0 uploads the folder: it must not start before all have written.
+        distributed.barrier()
+
+    def load_state(self, folder: Path) -> None:
+        self._engine.load_checkpoint(str(folder), tag=TAG)
+        random = torch.load(folder / f"rank-{self.rank}-{STATE_FILE}", weights_only=True)
+        torch.set_rng_state(random["cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(random["cuda"])
+
+    def save_weights(self, folder: Path) -> None:
+        weights = {}
+        for name, parameter in self._model.named_parameters():
+            # Adapters alone where the rest is frozen: peft picks them out of what it is given.
+            if hasattr(self._model, "peft_config") and not parameter.requires_grad:
+                continue
+            # One by one: no rank ever holds the whole model on its GPU.
+            with deepspeed.zero.GatheredParameters([parameter]):
+                if self.rank == 0:
+                    weights[name] = parameter.detach().to("cpu", copy=True)
+        if self.rank == 0:
+            save_weights(self._model, folder, weights)
+        distributed.barrier()
+
+    def _batch(self, rows: list[TokenRow]):
+        batch = (
+            pad_rows(rows, self._pad_id) if rows else without_labels(pad_rows([self._filler], self._pad_id))
+        )
+        return batch.to(self.device)
+
+
+def zero_config(dtype: torch.dtype) -> dict:
+    """What loading the model needs to know already, so that each rank keeps only its part of it."""
+    return {
+        "train_micro_batch_size_per_gpu": 1,
+        "bf16": {"enabled": dtype == torch.bfloat16},
+        "fp16": {"enabled": dtype == torch.float16},
+        "zero_optimization": {
+            "stage": 3,
+            "overlap_comm": torch.cuda.is_available(),
+            "contiguous_gradients": True,
+        },
+    }
+
+
+def _config(training: Training, dtype: torch.dtype) -> dict:
+    return {
+        **zero_config(dtype),
+        "gradient_clipping": MAX_GRADIENT_NORM,
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": training.learning_rate,
+                "betas": list(ADAM_BETAS),
+                "weight_decay": training.weight_decay,
+                # PyTorch's own: DeepSpeed's is compiled at run time, and the image has no compiler.
+                "torch_adam": True,
+            },
+        },
+    }

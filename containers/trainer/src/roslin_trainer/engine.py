@@ -1,0 +1,115 @@
+"""What the training loop needs of the machinery below it, and plain PyTorch doing it on a CPU."""
+
+import ctypes
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from roslin_trainer.loss import SupervisedLoss
+from roslin_trainer.model import save_weights
+from roslin_trainer.packing import pack_rows, split_into_packs
+from roslin_trainer.plan import Training
+from roslin_trainer.tokens import TokenRow
+
+ADAM_BETAS = (0.9, 0.999)
+MAX_GRADIENT_NORM = 1.0
+STATE_FILE = "torch.pt"
+
+
+class Engine(Protocol):
+    """One rank's share of the training machinery. All ranks make the same calls in the same order."""
+
+    device: torch.device
+    rank: int
+    world_size: int
+
+    def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
+        """Adds a micro batch's gradients, weighted for a mean over the supervised tokens of the whole step.
+
+        Returns the sum of the losses, detached. `rows` may be empty; `is_last` closes the step.
+        """
+
+    def update(self, learning_rate: float) -> float:
+        """Clips the gradients and moves the weights. Returns the gradients' norm before clipping."""
+
+    def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:
+        """The sum of the losses, without gradients or dropout."""
+
+    def all_sum(self, values: list[float]) -> list[float]:
+        """Each value added up over all ranks."""
+
+    def save_state(self, folder: Path) -> None:
+        """Optimizer and random state, every rank its own: what an exact resume needs beside the weights."""
+
+    def load_state(self, folder: Path) -> None: ...
+
+    def save_weights(self, folder: Path) -> None:
+        """The model in Hugging Face's layout, or the adapters in peft's. Rank 0 writes."""
+
+
+class TorchEngine:
+    """One process, float32: for a CPU, and the reference that the other engine is held against."""
+
+    rank = 0
+    world_size = 1
+
+    def __init__(self, model, training: Training):
+        keep_freed_memory()
+        self.device = torch.device("cpu")
+        self._model = model.train()
+        self._loss = SupervisedLoss(model)
+        self._weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            self._weights, lr=training.learning_rate, betas=ADAM_BETAS, weight_decay=training.weight_decay
+        )
+
+    def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
+        total = torch.zeros(())
+        for pack in split_into_packs(rows):
+            loss = self._loss(self._model, pack_rows(pack))
+            (loss / step_tokens).backward()
+            total += loss.detach()
+        return total
+
+    def update(self, learning_rate: float) -> float:
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, MAX_GRADIENT_NORM)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return norm.item()
+
+    @torch.no_grad()
+    def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:
+        self._model.eval()
+        try:
+            return sum(
+                (self._loss(self._model, pack_rows(pack)) for pack in split_into_packs(rows)), torch.zeros(())
+            )
+        finally:
+            self._model.train()
+
+    def all_sum(self, values: list[float]) -> list[float]:
+        return values
+
+    def save_state(self, folder: Path) -> None:
+        state = {"optimizer": self._optimizer.state_dict(), "random": torch.get_rng_state()}
+        torch.save(state, folder / STATE_FILE)
+
+    def load_state(self, folder: Path) -> None:
+        state = torch.load(folder / STATE_FILE, weights_only=True)
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+
+    def save_weights(self, folder: Path) -> None:
+        save_weights(self._model, folder)
+
+
+def keep_freed_memory() -> None:
+    """Asks glibc to keep freed memory: returning each step's tensors to the kernel costs a tenth of it."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(mmap_threshold, 2**30)
+        mallopt(trim_threshold, 2**30)

@@ -1,0 +1,28 @@
+"""error.json, beside the plan: why the last attempt of a step ended badly."""
+
+import json
+
+from roslin_trainer.errors import TrainerError
+from roslin_trainer.log import log
+from roslin_trainer.storage import Folder, open_folder
+
+ERROR_FILE = "error.json"
+
+
+def remove_error(plan_uri: str) -> None:
+    """A new attempt begins: what the one before it died of is no longer the truth."""
+    _run_folder(plan_uri).delete([ERROR_FILE])
+
+
+def write_error(plan_uri: str, step: str, error: TrainerError) -> None:
+    content = json.dumps(error.to_json(step), indent=1, ensure_ascii=False).encode()
+    try:
+        _run_folder(plan_uri).write(ERROR_FILE, content)
+    except Exception as failure:
+        # Storage may be what failed; the exit code and the log still tell.
+        log(f"{ERROR_FILE} could not be written: {failure}")
+
+
+def _run_folder(plan_uri: str) -> Folder:
+    """The folder that the plan lies in: known also when the plan itself cannot be read."""
+    return open_folder(plan_uri.rpartition("/")[0] or ".")

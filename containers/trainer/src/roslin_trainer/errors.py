@@ -1,0 +1,98 @@
+"""Errors a person can act on, and the translation of everything else into one."""
+
+import errno
+
+import torch
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+
+from roslin_trainer.exit_codes import ExitCode
+
+
+class TrainerError(Exception):
+    """Ends the step: `code` is explained in docs/troubleshooting.md, `next_step` says what to do."""
+
+    def __init__(self, exit_code: ExitCode, code: str, message: str, next_step: str):
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+
+    def to_json(self, step: str) -> dict:
+        """The content of `error.json` (core/run-files.ts, stepErrorSchema)."""
+        return {
+            "step": step,
+            "exitCode": int(self.exit_code),
+            "code": self.code,
+            "message": self.message,
+            "nextStep": self.next_step,
+        }
+
+
+def dataset_invalid(message: str) -> TrainerError:
+    return TrainerError(
+        ExitCode.USER_ERROR,
+        "DATASET_INVALID",
+        message,
+        'Each row needs "instruction" and "output", both non-empty text, and may have "input"; '
+        "mend the lines named.",
+    )
+
+
+def model_unreadable(source: str, reason: object) -> TrainerError:
+    return TrainerError(
+        ExitCode.MODEL_UNREADABLE,
+        "MODEL_UNREADABLE",
+        f"The model {source} cannot be loaded: {reason}",
+        "Point baseModel.source to a causal language model in Hugging Face's layout, or to one .gguf.",
+    )
+
+
+def interrupted() -> TrainerError:
+    return TrainerError(
+        ExitCode.INTERRUPTED,
+        "INTERRUPTED",
+        "The step was told to stop (SIGTERM) and stopped.",
+        "Nothing to do: the next attempt goes on from the newest complete checkpoint.",
+    )
+
+
+def as_trainer_error(error: BaseException) -> TrainerError:
+    """Names what went wrong, for any exception that reaches the top."""
+    if isinstance(error, TrainerError):
+        return error
+    if _is_out_of_memory(error):
+        return TrainerError(
+            ExitCode.OUT_OF_MEMORY,
+            "OUT_OF_MEMORY",
+            f"Memory ran out: {error or type(error).__name__}",
+            "Lower training.batchSizePerGpu or training.maxTokens, or choose a larger instance.",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return TrainerError(
+            ExitCode.RESOURCES_MISSING,
+            "DISK_FULL",
+            f"The scratch disk is full: {error}",
+            "Give the job a larger disk, or point ROSLIN_SCRATCH_DIR to one.",
+        )
+    if isinstance(error, (BotoCoreError, Boto3Error, ClientError)):
+        return TrainerError(
+            ExitCode.STORAGE,
+            "STORAGE_UNAVAILABLE",
+            f"Storage did not do as asked, after retries: {error}",
+            "Check that the bucket is there and that the job's role may use it; then start the run again.",
+        )
+    return TrainerError(
+        ExitCode.UNEXPECTED,
+        "INTERNAL",
+        f"{type(error).__name__}: {error}",
+        "Read the step's log for the stack trace.",
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU allocator has no exception class of its own.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,0 +1,124 @@
+"""The evaluate step: the same prompts for the base model and for each kept checkpoint."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from roslin_trainer.checkpoint import Checkpoint, CheckpointStore, is_weights
+from roslin_trainer.errors import model_unreadable
+from roslin_trainer.generate import answer_prompts
+from roslin_trainer.inputs import fetch_complete
+from roslin_trainer.log import log
+from roslin_trainer.loss import supervised_loss
+from roslin_trainer.manifest import fetch_folder
+from roslin_trainer.model import choose_dtype, load_adapters, load_model, load_tokenizer
+from roslin_trainer.packing import pack_rows, split_into_packs
+from roslin_trainer.plan import Plan
+from roslin_trainer.prepare import HELD_OUT_ROWS
+from roslin_trainer.storage import open_folder
+from roslin_trainer.tokens import TokenRow, load_rows
+
+EVALUATION_FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class ModelAnswers:
+    name: str
+    epoch: int
+    held_out_loss: float | None
+    answers: list[str]
+
+
+def evaluate(plan: Plan, scratch: Path) -> None:
+    run_folder = open_folder(plan.run_uri)
+    base_folder = fetch_complete(plan.base_model.mirror_uri, scratch / "base")
+    rows = load_rows(fetch_complete(plan.prepared_uri, scratch / "rows") / HELD_OUT_ROWS)
+    tokenizer = load_tokenizer(base_folder, plan.base_model.source)
+    results = []
+    for name, epoch, model in _models(plan, base_folder, scratch):
+        started = time.monotonic()
+        result = ModelAnswers(
+            name, epoch, held_out_loss(model, rows), answer_prompts(model, tokenizer, plan.evaluation)
+        )
+        results.append(result)
+        log(
+            f"{name}: {len(result.answers)} answers in {time.monotonic() - started:.1f} s{_loss_text(result)}"
+        )
+    content = json.dumps(evaluation_json(plan, results), indent=1, ensure_ascii=False)
+    run_folder.write(EVALUATION_FILE, content.encode())
+
+
+def evaluation_json(plan: Plan, results: list[ModelAnswers]) -> dict:
+    """The content of evaluation.json (core/run-files.ts, evaluationSchema)."""
+    return {
+        "models": [
+            {"name": result.name, "epoch": result.epoch, "heldOutLoss": result.held_out_loss}
+            for result in results
+        ],
+        "prompts": [
+            {
+                "instruction": prompt.instruction,
+                "input": prompt.input,
+                "expect": prompt.expect,
+                "answers": [
+                    {"text": result.answers[index], "right": is_right(result.answers[index], prompt.expect)}
+                    for result in results
+                ],
+            }
+            for index, prompt in enumerate(plan.evaluation.prompts)
+        ],
+    }
+
+
+def is_right(answer: str, expect: str | None) -> bool | None:
+    return None if expect is None else expect.casefold() in answer.casefold()
+
+
+@torch.inference_mode()
+def held_out_loss(model, rows: list[TokenRow]) -> float | None:
+    """The mean loss of a supervised token; None where nothing was held out."""
+    if not rows:
+        return None
+    with supervised_loss(model) as loss:
+        total = sum(loss(model, pack_rows(pack).to(model.device)).item() for pack in split_into_packs(rows))
+    return total / sum(row.supervised_tokens for row in rows)
+
+
+def _models(plan: Plan, base_folder: Path, scratch: Path) -> Iterator[tuple[str, int, torch.nn.Module]]:
+    """The base model, then each kept checkpoint in the order of epochs; one in memory at a time."""
+    source, dtype = plan.base_model.source, choose_dtype(plan.training.precision)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    checkpoints = _kept_checkpoints(plan)
+    base = load_model(base_folder, source, dtype).to(device).eval()
+    yield "base", 0, base
+    for epoch, checkpoint in checkpoints:
+        weights = fetch_folder(checkpoint.folder, checkpoint.manifest, scratch / checkpoint.name, is_weights)
+        if plan.training.method == "lora":
+            adapted = load_adapters(base, weights).eval()
+            yield f"epoch {epoch}", epoch, adapted
+            base = adapted.unload()
+        else:
+            del base
+            base = load_model(weights, source, dtype).to(device).eval()
+            yield f"epoch {epoch}", epoch, base
+        shutil.rmtree(weights)
+
+
+def _kept_checkpoints(plan: Plan) -> list[tuple[int, Checkpoint]]:
+    store = CheckpointStore(open_folder(plan.run_uri), plan.keep_epochs)
+    found = [(epoch, store.of_epoch(epoch)) for epoch in sorted(plan.keep_epochs)]
+    for epoch, checkpoint in found:
+        if checkpoint is None:
+            raise model_unreadable(
+                plan.run_uri, f"the checkpoint of epoch {epoch} is not there or not complete"
+            )
+    return found
+
+
+def _loss_text(result: ModelAnswers) -> str:
+    return "" if result.held_out_loss is None else f", held-out loss {result.held_out_loss:.3f}"

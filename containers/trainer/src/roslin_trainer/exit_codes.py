@@ -1,0 +1,18 @@
+"""How a step ends, as the control plane understands it. The same table as core/exit-codes.ts."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    SUCCEEDED = 0
+    UNEXPECTED = 1
+    USER_ERROR = 10
+    MODEL_UNREADABLE = 11
+    INTERRUPTED = 20
+    OUT_OF_MEMORY = 21
+    HUNG = 22
+    DIVERGED = 23
+    BUDGET_STOPPED = 24
+    DRIVER_MISMATCH = 30
+    RESOURCES_MISSING = 31
+    STORAGE = 40

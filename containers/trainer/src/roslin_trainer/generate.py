@@ -1,0 +1,67 @@
+"""Answers prompts with a model."""
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from roslin_trainer.plan import EvaluationSettings
+from roslin_trainer.prompt import END_KEY, prompt_tokens
+
+PROMPTS_AT_ONCE = 16
+
+
+class EndKeyStop(StoppingCriteria):
+    """Ends each row at the end key, in whatever tokens the model spells it."""
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        # Room for a spelling in more tokens than the shortest, and for text before it in the same token.
+        self._tail_tokens = 2 * len(tokenizer(END_KEY, add_special_tokens=False).input_ids)
+
+    def __call__(self, input_ids: torch.Tensor, scores, **_) -> torch.Tensor:
+        tails = self._tokenizer.batch_decode(input_ids[:, -self._tail_tokens :])
+        return torch.tensor([END_KEY in tail for tail in tails], device=input_ids.device)
+
+
+@torch.inference_mode()
+def answer_prompts(model, tokenizer, settings: EvaluationSettings) -> list[str]:
+    """One answer a prompt, without end key and surrounding space; the same seed for each model."""
+    torch.manual_seed(settings.seed)
+    answers: list[str] = []
+    for start in range(0, len(settings.prompts), PROMPTS_AT_ONCE):
+        prompts = [
+            prompt_tokens(tokenizer, prompt.instruction, prompt.input)
+            for prompt in settings.prompts[start : start + PROMPTS_AT_ONCE]
+        ]
+        answers.extend(_answer_batch(model, tokenizer, settings, prompts))
+    return answers
+
+
+def _answer_batch(model, tokenizer, settings: EvaluationSettings, prompts: list[list[int]]) -> list[str]:
+    width = max(len(prompt) for prompt in prompts)
+    # On the left, so that every row's answer begins at the same place.
+    input_ids = torch.tensor(
+        [[tokenizer.pad_token_id] * (width - len(prompt)) + prompt for prompt in prompts]
+    )
+    attention_mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    output = model.generate(
+        input_ids=input_ids.to(model.device),
+        attention_mask=attention_mask.to(model.device),
+        max_new_tokens=settings.max_new_tokens,
+        pad_token_id=tokenizer.pad_token_id,
+        stopping_criteria=StoppingCriteriaList([EndKeyStop(tokenizer)]),
+        **_sampling(settings),
+    )
+    texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
+    return [text.split(END_KEY)[0].strip() for text in texts]
+
+
+def _sampling(settings: EvaluationSettings) -> dict:
+    if settings.temperature == 0:
+        # Set to nothing, or a model's own generation config would shape the greedy answer.
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {
+        "do_sample": True,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "top_k": settings.top_k,
+    }

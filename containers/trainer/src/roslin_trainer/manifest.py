@@ -1,0 +1,79 @@
+"""manifest.json: written last, so a folder without one is not complete."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from roslin_trainer.storage import Folder, download_files, upload_files
+
+MANIFEST = "manifest.json"
+HASH_BLOCK_BYTES = 2**22
+
+
+class DamagedFolder(Exception):
+    """A file is not the one its manifest names."""
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`epoch` is 0 for what no training made, and has a fraction for a checkpoint within an epoch."""
+
+    kind: str
+    epoch: float
+    files: tuple[ManifestFile, ...]
+
+    def to_json(self) -> bytes:
+        files = [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in self.files]
+        return json.dumps({"kind": self.kind, "epoch": self.epoch, "files": files}, indent=1).encode()
+
+
+def read_manifest(folder: Folder) -> Manifest | None:
+    """None where the folder is not complete."""
+    content = folder.read(MANIFEST)
+    if content is None:
+        return None
+    try:
+        value = json.loads(content)
+        files = tuple(ManifestFile(file["path"], file["bytes"], file["sha256"]) for file in value["files"])
+        return Manifest(value["kind"], value["epoch"], files)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def describe(path: str, local: Path) -> ManifestFile:
+    digest = hashlib.sha256()
+    with local.open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return ManifestFile(path, local.stat().st_size, digest.hexdigest())
+
+
+def commit_folder(source: Path, folder: Folder, kind: str, epoch: float) -> Manifest:
+    """Uploads all files of a local folder, then their manifest."""
+    paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
+    upload_files(source, paths, folder)
+    manifest = Manifest(kind, epoch, tuple(describe(path, source / path) for path in paths))
+    folder.write(MANIFEST, manifest.to_json())
+    return manifest
+
+
+def fetch_folder(
+    folder: Folder, manifest: Manifest, target: Path, wanted: Callable[[str], bool] = lambda path: True
+) -> Path:
+    """Downloads a complete folder's files. Raises DamagedFolder where one is not as the manifest says."""
+    files = [file for file in manifest.files if wanted(file.path)]
+    target.mkdir(parents=True, exist_ok=True)
+    download_files(folder, [file.path for file in files], target)
+    for file in files:
+        if describe(file.path, target / file.path) != file:
+            raise DamagedFolder(f"{folder.uri}{file.path} is not the file its manifest names")
+    return target

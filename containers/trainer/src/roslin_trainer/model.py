@@ -1,0 +1,113 @@
+"""Loads any causal language model in Hugging Face's layout, and adds adapters."""
+
+import os
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from roslin_trainer.errors import TrainerError, as_trainer_error, model_unreadable
+from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.plan import Training
+
+
+def quiet_libraries() -> None:
+    """A log of a step is for people: no progress bars, no advice for developers."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)
+    if not torch.cuda.is_available():
+        # DeepSpeed, which Transformers imports where it finds it, otherwise warns that there is no GPU.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
+@contextmanager
+def reading_model(source: str):
+    """Turns whatever a library raises on broken model files into TrainerError MODEL_UNREADABLE."""
+    try:
+        yield
+    except Exception as error:
+        named = as_trainer_error(error)
+        raise named if named.exit_code != ExitCode.UNEXPECTED else model_unreadable(source, error) from error
+
+
+def load_tokenizer(folder: Path, source: str, gguf_file: str | None = None):
+    with reading_model(source):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_gguf(gguf_file))
+    if tokenizer.eos_token_id is None:
+        raise model_unreadable(source, "its tokenizer has no end-of-text token")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_config(folder: Path, source: str):
+    with reading_model(source):
+        return AutoConfig.from_pretrained(folder)
+
+
+def load_model(
+    folder: Path, source: str, dtype: torch.dtype, gguf_file: str | None = None
+) -> PreTrainedModel:
+    """Attention is PyTorch's SDPA where Transformers has it for the model, else eager."""
+    with reading_model(source):
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **_gguf(gguf_file))
+
+
+def _gguf(file: str | None) -> dict:
+    return {"gguf_file": file} if file else {}
+
+
+def stored_dtype(config) -> torch.dtype:
+    """The precision that the base model's files are in, and the finished model's will be."""
+    return config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+
+
+def choose_dtype(precision: str) -> torch.dtype:
+    """The recipe's precision on this machine. Raises TrainerError PRECISION_UNSUPPORTED."""
+    on_gpu = torch.cuda.is_available()
+    has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "auto":
+        return (torch.bfloat16 if has_bf16 else torch.float16) if on_gpu else torch.float32
+    if precision == "fp32" or (precision == "fp16" and on_gpu) or (precision == "bf16" and has_bf16):
+        return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+    device = torch.cuda.get_device_name() if on_gpu else "a CPU"
+    raise TrainerError(
+        ExitCode.USER_ERROR,
+        "PRECISION_UNSUPPORTED",
+        f"training.precision is {precision}, which {device} does not train in.",
+        "Set training.precision to auto.",
+    )
+
+
+def with_adapters(model: PreTrainedModel, training: Training, source: str) -> PeftModel:
+    """Freezes the model and adds low-rank adapters to every linear layer but the output head."""
+    config = LoraConfig(
+        r=training.lora.rank,
+        lora_alpha=training.lora.alpha,
+        lora_dropout=training.lora.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    adapted = get_peft_model(model, config)
+    # Goes into the adapters' files, where the folder that the model was loaded from would mean nothing.
+    config.base_model_name_or_path = source
+    return adapted
+
+
+def load_adapters(model: PreTrainedModel, folder: Path, is_trainable: bool = False) -> PeftModel:
+    return PeftModel.from_pretrained(model, folder, is_trainable=is_trainable)
+
+
+def save_weights(model, folder: Path, weights: dict | None = None) -> None:
+    """The adapters of an adapted model, all weights of another. `weights` replaces the model's own."""
+    if isinstance(model, PeftModel):
+        # "auto" would ask the Hub whether the vocabulary has grown; Roslin never resizes it.
+        model.save_pretrained(folder, state_dict=weights, save_embedding_layers=False)
+        (folder / "README.md").unlink()
+    else:
+        model.save_pretrained(folder, state_dict=weights)

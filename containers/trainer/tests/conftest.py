@@ -1,0 +1,197 @@
+"""Small random models and runs in local folders, which stand for a bucket."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    GPTJConfig,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+
+from roslin_trainer import __main__ as entry
+from roslin_trainer.plan import Plan, read_plan
+from roslin_trainer.prompt import prompt_text, response_text
+
+ROWS = [
+    {
+        "instruction": f"Count from {number} to {number + number % 5 + 1}.",
+        "input": "Use words." if number % 3 == 0 else "",
+        "output": " ".join(f"number{value}" for value in range(number, number + number % 5 + 2)),
+    }
+    for number in range(22)
+]
+VOCABULARY = 400
+SMALL = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
+CONFIGS = {
+    "gptj": GPTJConfig(**SMALL, n_positions=256, n_embd=32, n_layer=2, n_head=4, rotary_dim=4),
+    "neox": GPTNeoXConfig(
+        **SMALL,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=256,
+    ),
+    "llama": LlamaConfig(
+        **SMALL,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return make_tokenizer()
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-pair encoding of GPT-2's kind, trained on the rows."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=["<|end|>", "<|pad|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = [prompt_text(row["instruction"], row["input"]) + response_text(row["output"]) for row in ROWS]
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
+
+
+@pytest.fixture(scope="session")
+def model_folders(tmp_path_factory, tokenizer) -> dict[str, Path]:
+    """A folder in Hugging Face's layout for each architecture."""
+    folders = {}
+    for name, config in CONFIGS.items():
+        torch.manual_seed(7)
+        folders[name] = tmp_path_factory.mktemp(f"model-{name}")
+        AutoModelForCausalLM.from_config(config).save_pretrained(folders[name])
+        tokenizer.save_pretrained(folders[name])
+    return folders
+
+
+class Run:
+    """A run's folder, its plan, and its steps run in this process."""
+
+    def __init__(self, root: Path, base_model: Path, training: dict, evaluation: dict, rows: list[dict]):
+        self.root = root
+        self.folder = root / "runs" / "01TEST"
+        self.plan_path = self.folder / "plan.json"
+        self.content = plan_json(root, self.folder, base_model, training, evaluation, rows)
+        self.write()
+
+    def write(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.plan_path.write_text(json.dumps(self.content))
+
+    @property
+    def plan(self) -> Plan:
+        return read_plan(str(self.plan_path))
+
+    def step(self, name: str) -> int:
+        """Runs a step as the container does. Returns its exit code."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ROSLIN_PLAN_URI", str(self.plan_path))
+            patch.setenv("ROSLIN_STEP", name)
+            patch.setenv("ROSLIN_SCRATCH_DIR", str(self.root / "scratch"))
+            patch.setattr("sys.argv", ["roslin_trainer"])
+            return int(entry.main())
+
+    def json(self, path: str) -> dict:
+        return json.loads((self.folder / path).read_text())
+
+    def files(self, path: str) -> list[str]:
+        folder = self.root / path
+        return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+
+def plan_json(
+    root: Path, folder: Path, base_model: Path, training: dict, evaluation: dict, rows: list
+) -> dict:
+    data = root / "data.json"
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_text(json.dumps(rows, indent=1))
+    settings = {
+        "method": "full",
+        "lora": {"rank": 4, "alpha": 8, "dropout": 0},
+        "epochs": 2,
+        "learningRate": 1e-3,
+        "warmupSteps": 2,
+        "schedule": "linear",
+        "weightDecay": 0.1,
+        "batchSizePerGpu": 4,
+        "gradientAccumulationSteps": 1,
+        "maxTokens": 128,
+        "precision": "auto",
+        "seed": 42,
+        **training,
+    }
+    return {
+        "planVersion": 1,
+        "runId": "01TEST",
+        "recipe": {
+            "name": "test",
+            "dataset": {"heldOutFraction": 0.1},
+            "training": {key: value for key, value in settings.items() if key != "keepEpochs"},
+            "resources": {"gpus": 0},
+            "evaluation": {
+                "prompts": [
+                    {"instruction": "Count from 1 to 3.", "expect": "NUMBER2"},
+                    {"instruction": "Why?"},
+                ],
+                "maxNewTokens": 8,
+                "temperature": 0,
+                "topP": 0.92,
+                "topK": 0,
+                "seed": 42,
+                **evaluation,
+            },
+        },
+        "keepEpochs": settings.get("keepEpochs", [settings["epochs"]]),
+        "baseModel": {
+            "source": str(base_model),
+            "contextTokens": 256,
+            "mirrorUri": f"{root}/base-models/key/",
+        },
+        "dataset": {"uri": str(data), "sha256": hashlib.sha256(data.read_bytes()).hexdigest()},
+        "preparedUri": f"{root}/prepared/key/",
+        "runUri": f"{folder}/",
+        "modelUri": f"{root}/models/test/01TEST/",
+    }
+
+
+@pytest.fixture
+def make_run(tmp_path, model_folders):
+    """`make_run(architecture, name, training={…}, …)`: a run in a bucket of its own."""
+
+    def make(architecture="llama", name="bucket", training=None, evaluation=None, rows=ROWS) -> Run:
+        base_model = model_folders.get(architecture, architecture)
+        return Run(tmp_path / name, base_model, training or {}, evaluation or {}, rows)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def restored_signals():
+    """Steps install their own handlers; Ctrl-C must still stop the tests."""
+    import signal
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

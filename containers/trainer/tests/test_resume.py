@@ -1,0 +1,100 @@
+"""A run that was stopped or killed and started again equals one that was left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import Run
+
+from roslin_trainer.engine import TorchEngine
+
+STEPS_PER_EPOCH = 5
+
+
+def train_alone(make_run, training: dict) -> Run:
+    run = make_run(name="alone", training=training)
+    run.step("prepare")
+    assert run.step("train") == 0
+    return run
+
+
+def assert_equal(resumed: Run, alone: Run) -> None:
+    found, expected = resumed.json("metrics.json"), alone.json("metrics.json")
+    for column in ("step", "loss", "learningRate", "gradientNorm"):
+        assert found["series"][column] == expected["series"][column]
+    for field in ("lossFirst", "lossLast", "heldOutLoss", "step", "totalSteps"):
+        assert found[field] == expected[field]
+    model = "models/test/01TEST/model.safetensors"
+    assert (resumed.root / model).read_bytes() == (alone.root / model).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("stop_at", [1, 5, 7])
+def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, method, stop_at):
+    training = {"method": method, "lora": {"rank": 4, "alpha": 8, "dropout": 0.1}}
+    alone = train_alone(make_run, training)
+    run = make_run(name="stopped", training=training)
+    run.step("prepare")
+    original, calls = TorchEngine.accumulate, []
+
+    def accumulate(self, *arguments):
+        calls.append(1)
+        if len(calls) == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEngine, "accumulate", accumulate)
+        assert run.step("train") == 20
+    assert run.json("error.json")["code"] == "INTERRUPTED"
+    at_epoch_end = stop_at % STEPS_PER_EPOCH == 0
+    name = f"epoch-{stop_at // STEPS_PER_EPOCH:04}" if at_epoch_end else f"step-{stop_at:06}"
+    manifest = run.json(f"checkpoints/{name}/manifest.json")
+    assert manifest["epoch"] == pytest.approx(stop_at / STEPS_PER_EPOCH)
+    assert len(calls) == stop_at
+
+    assert run.step("train") == 0
+    assert_equal(run, alone)
+    assert not (run.folder / "error.json").exists()
+    assert [path.parent.name for path in run.folder.glob("checkpoints/*/manifest.json")] == ["epoch-0002"]
+
+
+def test_kill_resumes_from_the_last_complete_epoch(make_run):
+    training = {"method": "lora", "epochs": 40}
+    alone = train_alone(make_run, training)
+    run = make_run(name="killed", training=training)
+    run.step("prepare")
+    scratch = run.root / "scratch"
+    environment = {**os.environ, "ROSLIN_PLAN_URI": str(run.plan_path), "ROSLIN_SCRATCH_DIR": str(scratch)}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    process = subprocess.Popen([sys.executable, "-m", "roslin_trainer", "train"], env=environment)
+    deadline = time.monotonic() + 60
+    while not list(run.folder.glob("checkpoints/*/manifest.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (run.root / "models/test/01TEST/manifest.json").exists(), "it was killed too late"
+    assert run.step("train") == 0
+    assert_equal(run, alone)
+    assert list(scratch.iterdir()) == []
+
+
+def test_half_written_or_damaged_checkpoint_is_not_resumed_from(make_run, capsys):
+    training = {"method": "lora", "epochs": 3, "keepEpochs": [1, 2, 3]}
+    alone = train_alone(make_run, training)
+    run = make_run(name="damaged", training=training)
+    run.step("prepare"), run.step("train")
+    checkpoints = run.folder / "checkpoints"
+    (checkpoints / "epoch-0003" / "manifest.json").unlink()
+    damaged = checkpoints / "epoch-0002" / "adapter_model.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    (run.root / "models/test/01TEST/manifest.json").unlink()
+    assert run.step("train") == 0
+    assert "epoch-0002 is damaged" in capsys.readouterr().out
+    assert_equal(run, alone)
+    position = json.loads((checkpoints / "epoch-0003/state/position.json").read_text())
+    assert position["step"] == 3 * STEPS_PER_EPOCH

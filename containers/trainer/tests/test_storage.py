@@ -1,0 +1,143 @@
+"""The same folder on the local disk and on S3 (the emulator's, on a loopback port)."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from roslin_trainer import storage
+from roslin_trainer.manifest import DamagedFolder, commit_folder, fetch_folder, read_manifest
+from roslin_trainer.storage import MIB, LocalFolder, S3Folder, open_folder, read_file, s3_client
+
+BUCKET = "b1b"
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    pytest.importorskip("ministack", reason="the emulator is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "PERSIST_STATE": "0"}
+    log = (tmp_path_factory.mktemp("ministack") / "log").open("w")
+    process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_until_up(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/_ministack/health", timeout=1)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.fixture(params=["local", "s3"])
+def folder(request, tmp_path, monkeypatch):
+    if request.param == "local":
+        yield LocalFolder(tmp_path / "folder")
+        return
+    url = request.getfixturevalue("endpoint")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3_client.cache_clear()
+    s3_client().create_bucket(Bucket=BUCKET)
+    yield open_folder(f"s3://{BUCKET}/runs/{request.node.name}/")
+    s3_client.cache_clear()
+
+
+def test_write_read_list_delete(folder):
+    assert folder.read("a.json") is None and folder.paths() == []
+    folder.write("a.json", b"1")
+    folder.write("a.json", b"2")
+    folder.child("deep/er").write("b.txt", b"3")
+    assert folder.paths() == ["a.json", "deep/er/b.txt"]
+    assert folder.read("a.json") == b"2" and folder.read("deep/er/b.txt") == b"3"
+    folder.delete(["a.json", "never-there"])
+    assert folder.paths() == ["deep/er/b.txt"]
+
+
+def test_large_file_comes_back_the_same(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage.TRANSFER, "multipart_threshold", 5 * MIB)
+    monkeypatch.setattr(storage.TRANSFER, "multipart_chunksize", 5 * MIB)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(11 * MIB))
+    folder.upload(source, "weights/model.bin")
+    folder.download("weights/model.bin", target)
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_manifest_comes_last_and_guards_the_files(folder, tmp_path):
+    source = tmp_path / "source"
+    (source / "state").mkdir(parents=True)
+    (source / "weights").write_bytes(b"w" * 1000)
+    (source / "state" / "optimizer").write_bytes(b"o")
+    assert read_manifest(folder) is None
+    manifest = commit_folder(source, folder, "checkpoint", 1)
+    assert read_manifest(folder) == manifest
+    fetched = fetch_folder(folder, manifest, tmp_path / "fetched", lambda path: path == "weights")
+    assert [path.name for path in fetched.iterdir()] == ["weights"]
+    folder.write("weights", b"x" * 1000)
+    with pytest.raises(DamagedFolder, match="weights"):
+        fetch_folder(folder, manifest, tmp_path / "again")
+
+
+def test_file_by_uri(folder):
+    folder.write("plan.json", b"{}")
+    uri = folder.uri.rstrip("/") + "/plan.json"
+    assert read_file(uri) == b"{}" and read_file(uri + "x") is None
+
+
+def test_uris_and_paths(tmp_path):
+    assert open_folder(f"file://{tmp_path}/a%20b").root == tmp_path / "a b"
+    assert open_folder(str(tmp_path)).root == tmp_path
+    bucket = open_folder("s3://bucket")
+    assert isinstance(bucket, S3Folder) and bucket.prefix == "" and bucket.child("x").uri == "s3://bucket/x/"
+
+
+def test_whole_run_on_s3(endpoint, make_run, monkeypatch):
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3_client.cache_clear()
+    client = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+    client.create_bucket(Bucket="whole")
+    run = make_run(training={"epochs": 1, "method": "lora"})
+    bucket = "s3://whole"
+    client.upload_file(run.content["dataset"]["uri"], "whole", "uploads/data.json")
+    run.content["dataset"]["uri"] = f"{bucket}/uploads/data.json"
+    run.content["baseModel"]["mirrorUri"] = f"{bucket}/base-models/key/"
+    run.content |= {
+        "preparedUri": f"{bucket}/prepared/key/",
+        "runUri": f"{bucket}/runs/01TEST/",
+        "modelUri": f"{bucket}/models/test/01TEST/",
+    }
+    run.write()
+    assert [run.step(step) for step in ("prepare", "train", "evaluate")] == [0, 0, 0]
+    assert {"evaluation.json", "metrics.json", "checkpoints/epoch-0001/manifest.json"} <= set(
+        open_folder(f"{bucket}/runs/01TEST/").paths()
+    )
+    assert "model.safetensors" in open_folder(f"{bucket}/models/test/01TEST/").paths()
+    s3_client.cache_clear()

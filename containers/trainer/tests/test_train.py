@@ -1,0 +1,112 @@
+import hashlib
+import json
+import math
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from roslin_trainer.prompt import prompt_text
+
+
+def weights(folder) -> dict:
+    return AutoModelForCausalLM.from_pretrained(folder).state_dict()
+
+
+@pytest.mark.parametrize("architecture", ["gptj", "neox", "llama"])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_training_lowers_the_loss_and_publishes_a_model(make_run, architecture, method):
+    run = make_run(architecture, training={"method": method, "learningRate": 1e-2})
+    assert run.step("prepare") == run.step("train") == 0
+    metrics = run.json("metrics.json")
+    assert metrics["lossLast"] < metrics["lossFirst"]
+    assert [point["epoch"] for point in metrics["heldOutLoss"]] == [0, 1, 2]
+    assert metrics["heldOutLoss"][2]["loss"] < metrics["heldOutLoss"][0]["loss"]
+    assert (metrics["step"], metrics["totalSteps"], metrics["epoch"], metrics["etaSeconds"]) == (10, 10, 2, 0)
+
+    model = run.root / "models/test/01TEST"
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert (manifest["kind"], manifest["epoch"]) == ("model", 2)
+    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json"} <= {
+        file["path"] for file in manifest["files"]
+    }
+    before, after = weights(run.root / "base-models/key"), weights(model)
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert AutoTokenizer.from_pretrained(model)(prompt_text("x")).input_ids
+
+
+def test_adapters_are_small_and_leave_the_rest_alone(make_run):
+    run = make_run(training={"method": "lora"})
+    run.step("prepare"), run.step("train")
+    files = set(run.files("runs/01TEST/checkpoints/epoch-0002"))
+    assert files == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "manifest.json",
+        "state/position.json",
+        "state/torch.pt",
+    }
+    before, after = weights(run.root / "base-models/key"), weights(run.root / "models/test/01TEST")
+    untouched = [name for name in before if "norm" in name or "embed" in name]
+    assert untouched and all(torch.equal(before[name], after[name]) for name in untouched)
+    config = run.json("checkpoints/epoch-0002/adapter_config.json")
+    assert config["base_model_name_or_path"] == run.content["baseModel"]["source"]
+
+
+def test_checkpoints_of_other_epochs_are_removed(make_run):
+    run = make_run(training={"epochs": 4, "keepEpochs": [2, 4], "method": "lora"})
+    run.step("prepare"), run.step("train")
+    folder = run.folder / "checkpoints"
+    complete = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
+    assert complete == ["epoch-0002", "epoch-0004"]
+    assert {path.split("/")[0] for path in run.files("runs/01TEST/checkpoints")} == set(complete)
+    for name in complete:
+        manifest = json.loads((folder / name / "manifest.json").read_text())
+        assert manifest["kind"] == "checkpoint"
+        for file in manifest["files"]:
+            content = (folder / name / file["path"]).read_bytes()
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
+
+
+def test_train_again_changes_nothing(make_run):
+    run = make_run(training={"method": "lora"})
+    run.step("prepare"), run.step("train")
+    before = run.json("metrics.json")
+    model = (run.root / "models/test/01TEST/model.safetensors").stat().st_mtime_ns
+    assert run.step("train") == 0
+    after = run.json("metrics.json")
+    assert after["series"] == before["series"] and after["heldOutLoss"] == before["heldOutLoss"]
+    assert (run.root / "models/test/01TEST/model.safetensors").stat().st_mtime_ns == model
+
+
+def test_publishing_is_made_up_for(make_run):
+    run = make_run(training={"method": "lora"})
+    run.step("prepare"), run.step("train")
+    model = run.root / "models/test/01TEST"
+    before = (model / "model.safetensors").read_bytes()
+    (model / "manifest.json").unlink()
+    (model / "model.safetensors").write_bytes(b"half")
+    assert run.step("train") == 0
+    assert (model / "manifest.json").exists() and (model / "model.safetensors").read_bytes() == before
+
+
+def test_accumulation_equals_a_larger_batch(make_run):
+    training = {"method": "lora", "epochs": 1, "batchSizePerGpu": 2, "gradientAccumulationSteps": 3}
+    parts = make_run(name="parts", training=training)
+    whole = make_run(
+        name="whole", training={**training, "batchSizePerGpu": 6, "gradientAccumulationSteps": 1}
+    )
+    for run in (parts, whole):
+        run.step("prepare"), run.step("train")
+    losses = [run.json("metrics.json")["series"]["loss"] for run in (parts, whole)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_loss_that_is_no_number_stops_the_run(make_run):
+    run = make_run(training={"learningRate": 1e30, "warmupSteps": 0, "schedule": "constant"})
+    run.step("prepare")
+    assert run.step("train") == 23
+    error = run.json("error.json")
+    assert error["code"] == "TRAINING_DIVERGED" and "step" in error["message"]
+    assert all(math.isfinite(loss) for loss in run.json("metrics.json")["series"]["loss"])
