@@ -47,6 +47,7 @@ export interface Attempt {
 
 export interface RunPage {
   readonly runs: readonly Run[]
+  /** The last run's id where there are older ones. */
   readonly cursor: string | null
 }
 
@@ -144,10 +145,14 @@ export class RunStore {
     return run && { run, attempts }
   }
 
-  /** Newest first: one query, whatever the number of runs. */
-  async list(team: string, limit: number, cursor: string | null): Promise<RunPage> {
-    const page = await this.#table.entities.run.query.byTeam({ team }).go({ order: 'desc', limit, cursor })
-    return { runs: page.data, cursor: page.cursor }
+  /** Newest first, those older than the run `before`: one query, whatever the number of runs. */
+  async list(team: string, limit: number, before: string | null): Promise<RunPage> {
+    const ofTeam = this.#table.entities.run.query.byTeam({ team })
+    const older = before === null ? ofTeam : ofTeam.lt({ runId: before })
+    // One more than asked for tells whether there is a next page.
+    const { data } = await older.go({ order: 'desc', count: limit + 1 })
+    const runs = data.slice(0, limit)
+    return { runs, cursor: data.length > limit ? (runs.at(-1)?.runId ?? null) : null }
   }
 }
 

@@ -7,8 +7,8 @@ import { logRoutes } from './logs.ts'
 import { runRoutes } from './runs.ts'
 import { uploadRoutes } from './uploads.ts'
 
-/** A recipe with its prompts; data goes up to S3 directly. */
-const MAX_BODY_BYTES = 512 * 1024
+/** A recipe with its prompts, which must fit an item of the table (400 KB); data goes up to S3 directly. */
+const MAX_BODY_BYTES = 256 * 1024
 
 /** The HTTP API, version 1. Who may call it is API Gateway's business: every route asks for a signed request. */
 export const app = new Hono()

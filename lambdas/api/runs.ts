@@ -21,7 +21,7 @@ const stepFunctions = new SFNClient({})
 const newRun = z.strictObject({ recipe: z.unknown() })
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.string().optional(),
+  cursor: z.ulid('is none that a page has given').optional(),
 })
 
 export const runRoutes = new Hono()

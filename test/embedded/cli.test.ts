@@ -1,0 +1,137 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
+import type { RunDetail } from '../../core/run-view.ts'
+import { Deployment } from '../support/deployment.ts'
+import { start as startCommand } from '../support/spawned.ts'
+
+const deployment = await Deployment.open()
+const folder = mkdtempSync(join(tmpdir(), 'roslin-cli-'))
+const { stateDir } = inject('embedded')
+
+const begin = (...args: string[]) =>
+  startCommand(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+const roslin = (...args: string[]) => begin(...args).ended
+
+async function recipeFile(told = ''): Promise<string> {
+  const file = join(folder, `${told.replace(/\W/g, '-') || 'plain'}.yaml`)
+  writeFileSync(file, JSON.stringify(await deployment.recipe(told)))
+  return file
+}
+
+describe('roslin run', () => {
+  it('prints the id of the run, and nothing else on stdout', async () => {
+    const { code, stdout } = await roslin('run', await recipeFile())
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}\n$/)
+    expect((await deployment.ended(stdout.trim())).status).toBe('succeeded')
+  })
+
+  it('--watch follows a run to its end: states on stderr, the answers side by side on stdout, exit code 0', async () => {
+    const { code, stdout, stderr } = await roslin('run', await recipeFile('train:sleep=2'), '--watch')
+    expect(stderr).toMatch(/queued[\s\S]*planning[\s\S]*preparing[\s\S]*succeeded/)
+    expect(stdout).toContain('base says baa')
+    expect(stdout).toContain('epoch 2 says baa')
+    expect(stdout).toMatch(/training loss 2\.000 → 0\.444/)
+    expect(stdout).toMatch(/model stub@\d+: s3:\/\//)
+    expect(code).toBe(0)
+  })
+
+  it('--watch ends with 1 when the run fails, and says why and what to do', async () => {
+    const { code, stderr } = await roslin('run', await recipeFile('train:error=TOO_SMALL'), '--watch')
+    expect(stderr).toContain('TOO_SMALL: The stub was told to fail.')
+    expect(stderr).toContain('Tell it something else.')
+    expect(code).toBe(1)
+  })
+
+  it('--watch --json prints one document: the run as it ended', async () => {
+    const { code, stdout } = await roslin('run', await recipeFile(), '--watch', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'succeeded', attempts: expect.any(Array) })
+    expect(code).toBe(0)
+  })
+
+  it('detaches at Ctrl-C: the run goes on, and can be watched again', async () => {
+    const watching = begin('run', await recipeFile('train:sleep=5'), '--watch')
+    const [, runId = ''] = await watching.says(/run (\w{26})\n/)
+    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    watching.child.kill('SIGINT')
+    const { code, stderr } = await watching.ended
+    expect(stderr).toContain(`Detached. Run ${runId} goes on; watch it again: npx roslin runs watch ${runId}`)
+    expect(code).toBe(130)
+    expect((await deployment.client.getRun(runId)).status).toBe('training')
+
+    const again = await roslin('runs', 'watch', runId)
+    expect(again.stdout).toContain('status   succeeded')
+    expect(again.code).toBe(0)
+  })
+
+  it('sends local files up once', async () => {
+    const file = join(folder, 'local.yaml')
+    const recipe = await deployment.recipe()
+    writeFileSync(
+      join(folder, 'rows.json'),
+      JSON.stringify([{ instruction: 'One', output: `Baa ${Math.random()}` }]),
+    )
+    writeFileSync(file, JSON.stringify({ ...recipe, dataset: { source: 'rows.json', licence: 'MIT' } }))
+    const first = await roslin('run', file, '--json')
+    expect(first.stderr).toContain('sending rows.json')
+    const run: RunDetail = JSON.parse(first.stdout)
+    expect(run.recipe.dataset.source).toMatch(/^s3:\/\/.*\/uploads\/[0-9a-f]{64}\/rows\.json$/)
+    const second = await roslin('run', file, '--json')
+    expect(second.stderr).not.toContain('sending')
+    expect(JSON.parse(second.stdout).recipe).toEqual(run.recipe)
+    for (const { stdout } of [first, second]) {
+      expect((await deployment.ended(JSON.parse(stdout).runId)).status).toBe('succeeded')
+    }
+  })
+})
+
+describe('the reading commands', () => {
+  let runId: string
+  beforeAll(async () => {
+    for (const told of ['', 'train:exit=21'])
+      runId = (await deployment.ended((await deployment.start(told)).runId)).runId
+  })
+
+  it.each<[string, () => string[], object]>([
+    ['runs list', () => ['runs', 'list', '--limit', '1'], { runs: [{}], cursor: expect.any(String) }],
+    ['runs get', () => ['runs', 'get', runId], { status: 'failed', failure: { class: 'out-of-memory' } }],
+    ['doctor', () => ['doctor'], [{}, {}, {}, { check: 'API', ok: true }]],
+  ])('roslin %s --json prints one document on stdout', async (_, args, expected) => {
+    const { code, stdout } = await roslin(...args(), '--json')
+    expect(JSON.parse(stdout)).toMatchObject(expected)
+    expect(code).toBe(0)
+  })
+
+  it('roslin logs --json prints a document a line', async () => {
+    const { code, stdout } = await roslin('logs', runId, '--json')
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines.map(({ step }) => step)).toEqual(['prepare', 'prepare', 'train'])
+    expect(code).toBe(0)
+  })
+
+  it('roslin logs -f goes on until the run has ended, with its last line', async () => {
+    const started = await deployment.start('train:sleep=2')
+    const { code, stdout } = await roslin('logs', '-f', started.runId)
+    expect(stdout.trim().split('\n').at(-1)).toMatch(/evaluate done$/)
+    expect(code).toBe(0)
+  })
+
+  it('roslin runs list shows a page for people, and how to see the next', async () => {
+    const first = await roslin('runs', 'list', '--limit', '1')
+    expect(first.stdout).toContain(runId.slice(0, 10))
+    const [, cursor = ''] = /--cursor (\S+)/.exec(first.stderr) ?? []
+    const second = await roslin('runs', 'list', '--limit', '1', '--cursor', cursor, '--json')
+    expect(JSON.parse(second.stdout).runs[0].runId < cursor).toBe(true)
+  })
+
+  it('roslin runs get tells people why a run failed', async () => {
+    const { stdout } = await roslin('runs', 'get', runId)
+    expect(stdout).toContain('failure  OUT_OF_MEMORY in train')
+    expect(stdout).toContain('job train: FAILED, exit code 21')
+  })
+})

@@ -1,0 +1,126 @@
+import { StopExecutionCommand } from '@aws-sdk/client-sfn'
+import { describe, expect, it } from 'vitest'
+import { EXIT_CODES } from '../../core/exit-codes.ts'
+import { Deployment } from '../support/deployment.ts'
+import { gone, isAlive } from '../support/processes.ts'
+
+const deployment = await Deployment.open()
+
+describe('a trainer that ends badly', () => {
+  const { succeeded: _, interrupted, storage, ...codes } = EXIT_CODES
+
+  it.concurrent.each([
+    ['unknown', codes.unexpected],
+    ['user-error', codes.userError],
+    ['model-unreadable', codes.modelUnreadable],
+    ['out-of-memory', codes.outOfMemory],
+    ['hung', codes.hung],
+    ['diverged', codes.diverged],
+    ['budget', codes.budgetStopped],
+    ['driver-mismatch', codes.driverMismatch],
+    ['resources-missing', codes.resourcesMissing],
+  ])('gives the class %s for exit code %i, and is not tried again', async (name, code) => {
+    const { runId } = await deployment.start(`train:exit=${code}`)
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: name } })
+    expect(run).not.toHaveProperty('model')
+    const train = run.attempts.find(({ step }) => step === 'train')
+    expect(train).toMatchObject({ jobStatus: 'FAILED', executions: [{ exitCode: code }] })
+    expect(run.attempts.some(({ step }) => step === 'evaluate')).toBe(false)
+  })
+
+  it.concurrent.each(['prepare', 'evaluate'])('is told apart by its step: %s', async (step) => {
+    const { runId } = await deployment.start(`${step}:exit=10`)
+    expect(await deployment.ended(runId)).toMatchObject({
+      status: 'failed',
+      failure: { step, class: 'user-error' },
+    })
+  })
+
+  it('has the last word on why, where it could still write it', async () => {
+    const { runId } = await deployment.start('train:error=DATASET_TOO_SMALL')
+    expect((await deployment.ended(runId)).failure).toEqual({
+      step: 'train',
+      class: 'user-error',
+      code: 'DATASET_TOO_SMALL',
+      message: 'The stub was told to fail.',
+      nextStep: 'Tell it something else.',
+    })
+  })
+
+  it('is tried again after an interruption, and goes on to succeed', async () => {
+    const { runId } = await deployment.start(`train:sleep=1@1 train:exit=${interrupted}@1 train:sleep=1`)
+    const run = await deployment.ended(runId)
+    expect(run.failure).toBeUndefined()
+    const [, train] = run.attempts
+    expect(train?.executions.map(({ exitCode }) => exitCode)).toEqual([interrupted, 0])
+    const statuses = run.timeline.map(({ status }) => status)
+    expect(statuses.filter((status) => status === 'waiting' || status === 'training')).toEqual([
+      'waiting',
+      'training',
+      'waiting',
+      'training',
+    ])
+    expect(statuses.at(-1)).toBe('succeeded')
+  })
+
+  it('is given up after as many attempts as its job definition has', async () => {
+    const { runId } = await deployment.start(`train:exit=${storage}`)
+    const run = await deployment.ended(runId)
+    expect(run.failure).toMatchObject({ step: 'train', class: 'storage' })
+    expect(run.attempts[1]?.executions.map(({ exitCode }) => exitCode)).toEqual([
+      storage,
+      storage,
+      storage,
+      storage,
+    ])
+  })
+
+  it('and is killed with -9 leaves a failed run, which says so', async () => {
+    const { runId } = await deployment.start('train:sleep=600')
+    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    process.kill(await deployment.processOf(runId, 'train'), 'SIGKILL')
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'killed' } })
+    expect(run.attempts[1]?.executions).toMatchObject([{ exitCode: 137 }])
+  })
+
+  it('takes the processes it started with it', async () => {
+    const { runId } = await deployment.start('train:orphan train:exit=1')
+    await deployment.ended(runId)
+    const { lines } = await deployment.client.getLogs(runId, undefined)
+    const child = Number(lines.find(({ message }) => message.startsWith('child '))?.message.split(' ')[1])
+    expect(child).toBeGreaterThan(0)
+    await gone('the child', () => (isAlive(child) ? [child] : []))
+  })
+
+  it('is ended when it trains longer than its recipe allows', async () => {
+    const { runId } = await deployment.start('train:sleep=600', { limits: { maxHours: 1 / 3600 } })
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'timeout' } })
+  })
+})
+
+describe('an execution that is stopped from outside', () => {
+  it('leaves a failed run, and no job that goes on', async () => {
+    const { runId } = await deployment.start('train:sleep=600')
+    const training = await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    const trainer = await deployment.processOf(runId, 'train')
+    await deployment.sfn.send(
+      new StopExecutionCommand({ executionArn: deployment.executionArn(runId), cause: 'enough' }),
+    )
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({
+      status: 'failed',
+      failure: {
+        step: 'flow',
+        class: 'aborted',
+        code: 'EXECUTION_ABORTED',
+        message: expect.stringContaining('enough'),
+      },
+    })
+    await gone('the trainer', () => (isAlive(trainer) ? [trainer] : []))
+    const jobId = training.attempts.find(({ step }) => step === 'train')?.jobId ?? ''
+    expect(await deployment.job(jobId)).toMatchObject({ status: 'FAILED' })
+  })
+})

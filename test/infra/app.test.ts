@@ -1,0 +1,64 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { root } from '../support/checked-in.ts'
+import { type Ended, execute } from '../support/spawned.ts'
+import { synthesise } from '../support/stacks.ts'
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'roslin-cdk-'))
+
+/** The CDK's command line. `list` synthesises with all checks, and leaves out only the functions' bundles. */
+const cdk = (...args: string[]) =>
+  execute(join(root, 'node_modules/.bin/cdk'), [...args, '--output', newFolder()], {
+    CDK_DISABLE_VERSION_CHECK: '1',
+  })
+
+/** The app as the command line starts it. */
+const app = (context: Record<string, string>) =>
+  execute(process.execPath, ['infra/app.ts'], {
+    CDK_OUTDIR: newFolder(),
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+  })
+
+function expectRefusal({ code, stderr }: Ended, said: string, next: string) {
+  expect(stderr).toContain(`TEAM_INVALID: ${said}`)
+  expect(stderr).toContain(next)
+  expect(stderr).not.toMatch(/^\s+at /m)
+  expect(code).toBe(1)
+}
+
+describe.concurrent('the app', () => {
+  it.each(['example', 'demo'])(
+    'synthesises team %s with no account, and cdk-nag finds nothing',
+    async (team) => {
+      const { code, stdout, stderr } = await cdk('list', '-c', `team=${team}`)
+      expect(stderr).not.toMatch(/AwsSolutions|ERROR|Cannot/)
+      expect(stdout.trim().split('\n')).toEqual([`Roslin-${team}-State`, `Roslin-${team}-ControlPlane`])
+      expect(code).toBe(0)
+    },
+  )
+
+  it('says what to do when no team is given', async () => {
+    expectRefusal(await cdk('synth', '--quiet'), 'No team was given.', 'Give one with -c team=<name>: ')
+  })
+
+  it('says what to do for a team that is no DNS label', async () => {
+    expectRefusal(await app({ team: 'My_Team' }), '"My_Team" cannot be', 'Give the name of a file in teams/')
+  })
+
+  it('says which teams there are for one without a file', async () => {
+    expectRefusal(await app({ team: 'nobody' }), 'There is no teams/nobody.yaml.', 'demo, example')
+  })
+
+  it('has templates that pass cfn-lint', async () => {
+    const { outdir } = synthesise()
+    const templates = ['State', 'ControlPlane'].map((name) =>
+      join(outdir, `Roslin-speech-${name}.template.json`),
+    )
+    const args = ['--regions', 'us-east-1', '--', ...templates]
+    const { code, stdout, stderr } = await execute(join(root, '.venv/bin/cfn-lint'), args)
+    expect(stdout + stderr).toBe('')
+    expect(code).toBe(0)
+  })
+})

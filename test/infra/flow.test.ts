@@ -1,0 +1,135 @@
+import validate from 'asl-validator'
+import type { Template } from 'aws-cdk-lib/assertions'
+import { describe, expect, it } from 'vitest'
+import { flowDefinition } from '../../infra/constructs/flow-definition.ts'
+import { everyCapacity, onlyResource, resourcesOf, synthesise } from '../support/stacks.ts'
+
+interface State {
+  readonly Type: string
+  readonly Next?: string
+  readonly TimeoutSeconds?: unknown
+  readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[]
+  readonly Catch?: readonly { readonly ErrorEquals: readonly string[]; readonly Next: string }[]
+}
+
+const definition = flowDefinition({
+  team: 'speech',
+  planFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:plan',
+  registerFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:register',
+  failFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:fail',
+})
+const states: Readonly<Record<string, State>> = definition.States
+const tasks = Object.entries(states).filter(([, { Type }]) => Type === 'Task')
+const { controlPlane } = synthesise()
+
+describe('the flow', () => {
+  it('is valid Amazon States Language', () => {
+    const { isValid, errorsText } = validate(structuredClone(definition))
+    expect(errorsText('\n')).toBe('')
+    expect(isValid).toBe(true)
+  })
+
+  it('is JSONata throughout', () => {
+    expect(definition.QueryLanguage).toBe('JSONata')
+    const text = JSON.stringify(definition)
+    expect(text).not.toMatch(
+      /"[A-Za-z]+\.\$"|"(InputPath|OutputPath|ResultPath|ResultSelector|Parameters)":"/,
+    )
+  })
+
+  it('goes from Plan through every step to Succeeded', () => {
+    const path: string[] = []
+    for (let at: string | undefined = definition.StartAt; at; at = states[at]?.Next) path.push(at)
+    expect(path).toEqual(['Plan', 'Prepare', 'Train', 'Evaluate', 'Register', 'Succeeded'])
+  })
+
+  it('has an end: as a whole, and in every state that can wait', () => {
+    expect(definition.TimeoutSeconds).toBeGreaterThan(0)
+    expect(tasks.map(([name]) => name)).toEqual(['Plan', 'Prepare', 'Train', 'Evaluate', 'Register', 'Fail'])
+    for (const [, { TimeoutSeconds }] of tasks) expect(TimeoutSeconds).toBeTruthy()
+    const waiting = Object.values(states).filter(({ Type }) => !['Task', 'Succeed', 'Fail'].includes(Type))
+    expect(waiting).toEqual([])
+  })
+
+  it.each(tasks.filter(([name]) => name !== 'Fail'))(
+    '%s leads to Fail on any error, and says whose it is',
+    (_, state) => {
+      expect(state.Catch).toEqual([
+        {
+          ErrorEquals: ['States.ALL'],
+          Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}' },
+          Next: 'Fail',
+        },
+      ])
+    },
+  )
+
+  it('names each step after itself when it fails', () => {
+    const named = tasks.flatMap(([name, { Catch }]) =>
+      (Catch ?? []).map((entry) => [name.toLowerCase(), Reflect.get(entry, 'Assign').failedStep]),
+    )
+    expect(named).toEqual(named.map(([name]) => [name, name]))
+  })
+
+  it('ends as failed after Fail, so that nobody takes its execution for a success', () => {
+    expect(states.Fail?.Next).toBe('Failed')
+    expect(states.Failed?.Type).toBe('Fail')
+  })
+
+  it('sends a step again only after faults of the services, never after its own errors', () => {
+    const retried = new Set(
+      tasks.flatMap(([, { Retry }]) => (Retry ?? []).flatMap(({ ErrorEquals }) => ErrorEquals)),
+    )
+    for (const name of retried) expect(name).toMatch(/^(Lambda|Batch)\./)
+    expect(retried).not.toContain('Lambda.Unknown')
+  })
+
+  it('gives a container the place of its plan and the name of its step, and nothing else', () => {
+    for (const step of ['Prepare', 'Train', 'Evaluate']) {
+      const { Environment } = Reflect.get(states[step] ?? {}, 'Arguments').ContainerOverrides
+      expect(Environment).toEqual([
+        { Name: 'ROSLIN_PLAN_URI', Value: '{% $planUri %}' },
+        { Name: 'ROSLIN_STEP', Value: step.toLowerCase() },
+      ])
+    }
+  })
+})
+
+describe('the state machine', () => {
+  const versionIds = (template: Template) =>
+    resourcesOf(template, 'AWS::StepFunctions::StateMachineVersion').map(([id]) => id)
+
+  it('is STANDARD, traced, and logs everything but payloads', () => {
+    expect(onlyResource(controlPlane, 'AWS::StepFunctions::StateMachine').Properties).toMatchObject({
+      StateMachineType: 'STANDARD',
+      TracingConfiguration: { Enabled: true },
+      LoggingConfiguration: { Level: 'ALL', IncludeExecutionData: false },
+    })
+  })
+
+  it('is started by its alias live, which points to a published version', () => {
+    const [version] = versionIds(controlPlane)
+    const [aliasId, alias] = resourcesOf(controlPlane, 'AWS::StepFunctions::StateMachineAlias')[0] ?? []
+    expect(alias?.Properties).toEqual({
+      Name: 'live',
+      RoutingConfiguration: [{ StateMachineVersionArn: { 'Fn::GetAtt': [version, 'Arn'] }, Weight: 100 }],
+    })
+    const handler = resourcesOf(controlPlane, 'AWS::Lambda::Function').find(([id]) =>
+      id.startsWith('ApiHandler'),
+    )
+    const { Variables } = handler?.[1].Properties.Environment ?? {}
+    expect(JSON.stringify(Variables.STATE_MACHINE_ALIAS_ARN)).toContain(aliasId)
+  })
+
+  it('keeps its published versions for the runs under way', () => {
+    expect(onlyResource(controlPlane, 'AWS::StepFunctions::StateMachineVersion').DeletionPolicy).toBe(
+      'Retain',
+    )
+  })
+
+  it('has the same version for the same definition, and another one for another', () => {
+    expect(versionIds(synthesise().controlPlane)).toEqual(versionIds(controlPlane))
+    const renamed = synthesise({ ...everyCapacity, name: 'vision' })
+    expect(versionIds(renamed.controlPlane)).not.toEqual(versionIds(controlPlane))
+  })
+})

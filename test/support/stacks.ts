@@ -1,0 +1,56 @@
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { App } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import { parseTeam } from '../../core/team.ts'
+import { addTeamStacks } from '../../infra/team-stacks.ts'
+import { root } from './checked-in.ts'
+
+export interface Synthesised {
+  readonly state: Template
+  readonly controlPlane: Template
+  readonly outdir: string
+}
+
+export interface Resource {
+  readonly Type: string
+  // biome-ignore lint/suspicious/noExplicitAny: a template's properties have a shape for each of its types
+  readonly Properties: any
+  readonly DeletionPolicy?: string
+  readonly UpdateReplacePolicy?: string
+}
+
+/** A team with each kind of capacity: Spot and on demand, GPUs with AWS's machine image and with the team's own, and CPU. */
+export const everyCapacity = {
+  name: 'speech',
+  region: 'us-east-1',
+  trainerImage: 'trainer:1',
+  capacity: [
+    { instanceType: 'p4d.24xlarge', purchase: 'spot', waitMinutes: 15 },
+    { instanceType: 'p4d.24xlarge', waitMinutes: 30 },
+    { instanceType: 'p3dn.24xlarge', amiId: 'ami-0123456789abcdef0' },
+    { instanceType: 'm7i.2xlarge' },
+  ],
+  tags: { 'cost-center': 'research' },
+}
+
+/** The team's stacks as templates; without the functions' bundles, which take seconds each. */
+export function synthesise(team: Readonly<Record<string, unknown>> = everyCapacity): Synthesised {
+  const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
+  const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
+  const app = new App({ outdir, context: { ...context, 'aws:cdk:bundling-stacks': [] } })
+  const { state, controlPlane } = addTeamStacks(app, { team: parseTeam(team), codeVersion: '0.1.0+test' })
+  return { state: Template.fromStack(state), controlPlane: Template.fromStack(controlPlane), outdir }
+}
+
+export function resourcesOf(template: Template, type?: string): [id: string, resource: Resource][] {
+  const resources: Record<string, Resource> = template.toJSON().Resources
+  return Object.entries(resources).filter(([, resource]) => type === undefined || resource.Type === type)
+}
+
+export function onlyResource(template: Template, type: string): Resource {
+  const [found, ...more] = resourcesOf(template, type)
+  if (!found || more.length > 0) throw new Error(`${more.length + (found ? 1 : 0)} resources of type ${type}`)
+  return found[1]
+}
