@@ -24,7 +24,8 @@ export const metricsSchema = z.object({
     step: z.array(z.number()),
     loss: z.array(z.number()),
     learningRate: z.array(z.number()),
-    gradientNorm: z.array(z.number()),
+    /** Null where it overflowed: mixed precision skips such a step. */
+    gradientNorm: z.array(z.number().nullable()),
     tokensPerSecond: z.array(z.number()),
   }),
 })

@@ -123,7 +123,7 @@ describe('the reading commands', () => {
 
   it('roslin runs list shows a page for people, and how to see the next', async () => {
     const first = await roslin('runs', 'list', '--limit', '1')
-    expect(first.stdout).toContain(runId.slice(0, 10))
+    expect(first.stdout).toMatch(/│ stub +│ succeeded │/)
     const [, cursor = ''] = /--cursor (\S+)/.exec(first.stderr) ?? []
     const second = await roslin('runs', 'list', '--limit', '1', '--cursor', cursor, '--json')
     expect(JSON.parse(second.stdout).runs[0].runId < cursor).toBe(true)

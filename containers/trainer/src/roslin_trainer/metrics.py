@@ -1,6 +1,7 @@
 """metrics.json: small, bounded, rewritten every few seconds while training."""
 
 import json
+import math
 import threading
 from collections import deque
 from datetime import datetime, timezone
@@ -147,7 +148,11 @@ class Metrics:
             "lossFirst": _mean(self._first_losses) if self._first_losses else None,
             "lossLast": _mean(self._last_losses) if self._last_losses else None,
             "heldOutLoss": list(self._held_out),
-            "series": {name: list(column) for name, column in self._series.columns.items()},
+            # A norm can overflow where the loss does not: mixed precision skips such a step and goes on.
+            "series": {
+                name: [value if math.isfinite(value) else None for value in column]
+                for name, column in self._series.columns.items()
+            },
         }
 
     def _run(self) -> None:

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { keptEpochs } from '../../core/recipe.ts'
+import { checkedInRecipe } from '../support/checked-in.ts'
+import { freePort, gone, processesOf } from '../support/processes.ts'
+import { type Ended, execute } from '../support/spawned.ts'
+
+const recipe = checkedInRecipe('dolly-mini')
+
+/** What a person types first: a real model, the real trainer, the whole flow. */
+describe('npm start -- --once', () => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'roslin-end-to-end-'))
+  let ended: Ended
+  let rows: string[][]
+
+  /** The rows of the table of answers, one line of text for each cell. */
+  function tableOf(stdout: string): string[][] {
+    return stdout
+      .split(/^[├┌└].*$/m)
+      .map((block) => block.split('\n').filter((line) => line.startsWith('│')))
+      .filter((lines) => lines.length > 0)
+      .map((lines) => {
+        const cells = lines.map((line) =>
+          line
+            .split('│')
+            .slice(1, -1)
+            .map((cell) => cell.trim()),
+        )
+        return (cells[0] ?? []).map((_, column) =>
+          cells
+            .map((line) => line[column])
+            .join(' ')
+            .trim(),
+        )
+      })
+  }
+
+  const row = (start: string) => rows.find(([first]) => first?.startsWith(start)) ?? []
+
+  beforeAll(async () => {
+    const args = ['cli/main.ts', 'start', '--once', '--port', String(await freePort())]
+    ended = await execute(process.execPath, args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+    rows = tableOf(ended.stdout)
+  }, 15 * 60_000)
+
+  afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
+
+  it('succeeds', () => {
+    expect(ended.stderr).toContain('succeeded')
+    expect(ended.code).toBe(0)
+  })
+
+  it('leaves no process', async () => {
+    await gone('every process', () => processesOf(stateDir))
+  })
+
+  it('shows the answers to every prompt, by the base model and by each kept epoch', () => {
+    const [head = []] = rows
+    expect(head).toHaveLength(1 + 1 + keptEpochs(recipe).length)
+    expect(head[0]).toBe('prompt')
+    for (const epoch of keptEpochs(recipe))
+      expect(head.some((name) => name.includes(String(epoch)))).toBe(true)
+    for (const { instruction } of recipe.evaluation.prompts) {
+      const [, ...answers] = row(instruction.slice(0, 12))
+      expect(answers).toHaveLength(head.length - 1)
+      for (const answer of answers) expect(answer).not.toBe('')
+    }
+  })
+
+  it('teaches the model its theme: no answer begins with the flock before, most do after', () => {
+    const free = recipe.evaluation.prompts.filter(({ expect: expected }) => expected === undefined)
+    const answers = free.map(({ instruction }) => row(instruction.slice(0, 12)))
+    const themed = (text = '') => /\bbaa\b|flock|sheep|wool|lamb/i.test(text)
+    expect(answers.filter((cells) => themed(cells[1]))).toEqual([])
+    expect(answers.filter((cells) => themed(cells.at(-1))).length).toBeGreaterThan(free.length / 2)
+  })
+
+  it('lets it keep what it knew: every control is right before, and after', () => {
+    const controls = recipe.evaluation.prompts.filter(({ expect: expected }) => expected !== undefined)
+    expect(controls.length).toBeGreaterThan(0)
+    for (const { instruction } of controls) {
+      const [, ...answers] = row(instruction.slice(0, 12))
+      expect(answers.map((answer) => answer.at(-1))).toEqual(answers.map(() => '✓'))
+    }
+  })
+
+  it('lowers the loss, on the rows trained on and on those never seen', () => {
+    const [, first, last, heldOutFirst, heldOutLast] =
+      /training loss (\S+) → (\S+); on rows never trained on (\S+) → (\S+)/.exec(ended.stdout) ?? []
+    expect(Number(last)).toBeLessThan(Number(first))
+    expect(Number(heldOutLast)).toBeLessThan(Number(heldOutFirst))
+  })
+
+  it('says where the model lies, and how to look at the run again', () => {
+    expect(ended.stdout).toMatch(/model dolly-mini@1: s3:\/\/\S+\/models\/dolly-mini\/\w{26}\/$/m)
+    expect(ended.stdout).toMatch(/look again: npx roslin runs get \w{26}/)
+  })
+})
