@@ -64,7 +64,7 @@ def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, method, stop_a
 
 
 def test_kill_resumes_from_the_last_complete_epoch(make_run):
-    training = {"method": "lora", "epochs": 40}
+    training = {"method": "lora", "epochs": 10}
     alone = train_alone(make_run, training)
     run = make_run(name="killed", training=training)
     run.step("prepare")
