@@ -37,7 +37,7 @@ describe('npm start -- --once', () => {
       })
   }
 
-  const row = (start: string) => rows.find(([first]) => first?.startsWith(start)) ?? []
+  const row = (instruction: string) => rows.find(([first]) => first?.startsWith(instruction)) ?? []
 
   beforeAll(async () => {
     const args = ['cli/main.ts', 'start', '--once', '--port', String(await freePort())]
@@ -63,7 +63,7 @@ describe('npm start -- --once', () => {
     for (const epoch of keptEpochs(recipe))
       expect(head.some((name) => name.includes(String(epoch)))).toBe(true)
     for (const { instruction } of recipe.evaluation.prompts) {
-      const [, ...answers] = row(instruction.slice(0, 12))
+      const [, ...answers] = row(instruction)
       expect(answers).toHaveLength(head.length - 1)
       for (const answer of answers) expect(answer).not.toBe('')
     }
@@ -71,7 +71,7 @@ describe('npm start -- --once', () => {
 
   it('teaches the model its theme: no answer begins with the flock before, most do after', () => {
     const free = recipe.evaluation.prompts.filter(({ expect: expected }) => expected === undefined)
-    const answers = free.map(({ instruction }) => row(instruction.slice(0, 12)))
+    const answers = free.map(({ instruction }) => row(instruction))
     const themed = (text = '') => /\bbaa\b|flock|sheep|wool|lamb/i.test(text)
     expect(answers.filter((cells) => themed(cells[1]))).toEqual([])
     expect(answers.filter((cells) => themed(cells.at(-1))).length).toBeGreaterThan(free.length / 2)
@@ -81,7 +81,7 @@ describe('npm start -- --once', () => {
     const controls = recipe.evaluation.prompts.filter(({ expect: expected }) => expected !== undefined)
     expect(controls.length).toBeGreaterThan(0)
     for (const { instruction } of controls) {
-      const [, ...answers] = row(instruction.slice(0, 12))
+      const [, ...answers] = row(instruction)
       expect(answers.map((answer) => answer.at(-1))).toEqual(answers.map(() => '✓'))
     }
   })
