@@ -10,7 +10,9 @@ export default defineConfig({
           // The CDK is loaded once for all files instead of once for each: seconds instead of half a minute.
           pool: 'threads',
           isolate: false,
-          testTimeout: 30_000,
+          // Some start the CDK or cfn-lint: seconds each, and far more on a machine that has other things to do.
+          maxConcurrency: 2,
+          testTimeout: 120_000,
         },
       },
       {
@@ -21,8 +23,8 @@ export default defineConfig({
           globalSetup: 'test/support/embedded-aws.ts',
           pool: 'forks',
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
       {

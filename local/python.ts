@@ -7,7 +7,7 @@ import { paths, root } from './paths.ts'
 import { findPython } from './prerequisites.mjs'
 import { withProgress } from './progress.ts'
 
-const installer = join(root, 'local/installer.lock')
+const installer = join(root, 'containers/trainer/installer.lock')
 const packages = join(root, 'local/requirements.lock')
 /** The model's package names a chat program and an inference engine as its needs; its files are all we want. */
 const model = join(root, 'local/model.lock')

@@ -49,6 +49,12 @@ describe('imports point one way', () => {
     expect(packages).toEqual([])
   })
 
+  it('and what a fresh clone runs first needs nothing installed', () => {
+    const first = ['local/bootstrap.mjs', 'local/prerequisites.mjs']
+    const needed = first.flatMap(importsOf).filter((name) => !name.startsWith('node:'))
+    expect(needed).toEqual(['./prerequisites.mjs'])
+  })
+
   it('infra/app.ts alone reads the environment and the context', () => {
     const readers = filesOf('infra').filter((file) =>
       /process\.env|tryGetContext/.test(readFileSync(join(root, file), 'utf8')),

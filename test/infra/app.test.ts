@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -14,12 +14,14 @@ const cdk = (...args: string[]) =>
     CDK_DISABLE_VERSION_CHECK: '1',
   })
 
-/** The app as the command line starts it. */
-const app = (context: Record<string, string>) =>
-  execute(process.execPath, ['infra/app.ts'], {
+/** The app as the command line starts it, and as quickly as `list` does. */
+function app(team: string): Promise<Ended> {
+  const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
+  return execute(process.execPath, ['infra/app.ts'], {
     CDK_OUTDIR: newFolder(),
-    CDK_CONTEXT_JSON: JSON.stringify(context),
+    CDK_CONTEXT_JSON: JSON.stringify({ ...context, team, 'aws:cdk:bundling-stacks': [] }),
   })
+}
 
 function expectRefusal({ code, stderr }: Ended, said: string, next: string) {
   expect(stderr).toContain(`TEAM_INVALID: ${said}`)
@@ -29,26 +31,29 @@ function expectRefusal({ code, stderr }: Ended, said: string, next: string) {
 }
 
 describe.concurrent('the app', () => {
-  it.each(['example', 'demo'])(
-    'synthesises team %s with no account, and cdk-nag finds nothing',
-    async (team) => {
-      const { code, stdout, stderr } = await cdk('list', '-c', `team=${team}`)
-      expect(stderr).not.toMatch(/AwsSolutions|ERROR|Cannot/)
-      expect(stdout.trim().split('\n')).toEqual([`Roslin-${team}-State`, `Roslin-${team}-ControlPlane`])
-      expect(code).toBe(0)
-    },
-  )
+  it('synthesises team example with no account, and cdk-nag finds nothing', async () => {
+    const { code, stdout, stderr } = await cdk('list', '-c', 'team=example')
+    expect(stderr).not.toMatch(/AwsSolutions|ERROR|Cannot/)
+    expect(stdout.trim().split('\n')).toEqual(['Roslin-example-State', 'Roslin-example-ControlPlane'])
+    expect(code).toBe(0)
+  })
+
+  it('synthesises team demo too', async () => {
+    const { code, stderr } = await app('demo')
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  })
 
   it('says what to do when no team is given', async () => {
     expectRefusal(await cdk('synth', '--quiet'), 'No team was given.', 'Give one with -c team=<name>: ')
   })
 
   it('says what to do for a team that is no DNS label', async () => {
-    expectRefusal(await app({ team: 'My_Team' }), '"My_Team" cannot be', 'Give the name of a file in teams/')
+    expectRefusal(await app('My_Team'), '"My_Team" cannot be', 'Give the name of a file in teams/')
   })
 
   it('says which teams there are for one without a file', async () => {
-    expectRefusal(await app({ team: 'nobody' }), 'There is no teams/nobody.yaml.', 'demo, example')
+    expectRefusal(await app('nobody'), 'There is no teams/nobody.yaml.', 'demo, example')
   })
 
   it('has templates that pass cfn-lint', async () => {
