@@ -33,8 +33,9 @@ export default defineConfig({
           include: ['test/end-to-end/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,
-          testTimeout: 15 * 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 120_000,
+          // Five minutes on a machine that has nothing else to do.
+          hookTimeout: 20 * 60_000,
         },
       },
     ],

@@ -17,7 +17,11 @@ beforeEach(async () => {
   port = String(await freePort())
 })
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => {
+  // A test that failed half-way may have left an embedded AWS in the background.
+  for (const pid of processesOf(folder)) process.kill(pid, 'SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const begin = (...args: string[]) =>
   startCommand(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })

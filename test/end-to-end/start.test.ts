@@ -5,13 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keptEpochs } from '../../core/recipe.ts'
 import { checkedInRecipe } from '../support/checked-in.ts'
 import { freePort, gone, processesOf } from '../support/processes.ts'
-import { type Ended, execute } from '../support/spawned.ts'
+import { type Ended, type Spawned, start } from '../support/spawned.ts'
 
 const recipe = checkedInRecipe('dolly-mini')
 
 /** What a person types first: a real model, the real trainer, the whole flow. */
 describe('npm start -- --once', () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'roslin-end-to-end-'))
+  let starting: Spawned
   let ended: Ended
   let rows: string[][]
 
@@ -41,11 +42,17 @@ describe('npm start -- --once', () => {
 
   beforeAll(async () => {
     const args = ['cli/main.ts', 'start', '--once', '--port', String(await freePort())]
-    ended = await execute(process.execPath, args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+    starting = start(process.execPath, args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+    ended = await starting.ended
     rows = tableOf(ended.stdout)
-  }, 15 * 60_000)
+  })
 
-  afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
+  afterAll(async () => {
+    // Only when it takes too long: Ctrl-C leaves nothing behind.
+    starting.child.kill('SIGTERM')
+    await starting.ended
+    rmSync(stateDir, { recursive: true, force: true })
+  })
 
   it('succeeds', () => {
     expect(ended.stderr).toContain('succeeded')

@@ -18,6 +18,10 @@ export interface Spawned {
 export function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Spawned {
   const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env } })
   child.stdin.end()
+  // Nothing that a test has started outlives the tests, however they end.
+  const kill = () => child.kill('SIGKILL')
+  process.on('exit', kill)
+  child.on('close', () => process.off('exit', kill))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
+
+# Before PyTorch is imported, and for the processes that tests start: such small models gain nothing from threads.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

@@ -92,6 +92,13 @@ def test_train_before_prepare(make_run):
     assert run.json("error.json")["code"] == "NOT_PREPARED"
 
 
+def test_evaluate_before_train(make_run):
+    run = make_run()
+    run.step("prepare")
+    assert run.step("evaluate") == ExitCode.USER_ERROR
+    assert run.json("error.json")["code"] == "NOT_TRAINED"
+
+
 def test_missing_gpus(make_run):
     run = make_run()
     run.content["recipe"]["resources"]["gpus"] = 8

@@ -11,7 +11,14 @@ ERROR_FILE = "error.json"
 
 def remove_error(plan_uri: str) -> None:
     """A new attempt begins: what the one before it died of is no longer the truth."""
-    _run_folder(plan_uri).delete([ERROR_FILE])
+    folder = _run_folder(plan_uri)
+    if folder.read(ERROR_FILE) is None:
+        return
+    try:
+        folder.delete([ERROR_FILE])
+    except Exception as failure:
+        # A role that may not delete is no reason to do no work.
+        log(f"the {ERROR_FILE} of an earlier attempt could not be removed: {failure}")
 
 
 def write_error(plan_uri: str, step: str, error: TrainerError) -> None:

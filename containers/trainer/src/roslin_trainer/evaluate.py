@@ -9,21 +9,23 @@ from pathlib import Path
 
 import torch
 
+from roslin_trainer.batches import pad_rows
 from roslin_trainer.checkpoint import Checkpoint, CheckpointStore, is_weights
-from roslin_trainer.errors import model_unreadable
+from roslin_trainer.errors import TrainerError
+from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.generate import answer_prompts
 from roslin_trainer.inputs import fetch_complete
 from roslin_trainer.log import log
 from roslin_trainer.loss import supervised_loss
 from roslin_trainer.manifest import fetch_folder
 from roslin_trainer.model import choose_dtype, load_adapters, load_model, load_tokenizer
-from roslin_trainer.packing import pack_rows, split_into_packs
 from roslin_trainer.plan import Plan
 from roslin_trainer.prepare import HELD_OUT_ROWS
 from roslin_trainer.storage import open_folder
 from roslin_trainer.tokens import TokenRow, load_rows
 
 EVALUATION_FILE = "evaluation.json"
+ROWS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ def evaluate(plan: Plan, scratch: Path) -> None:
     for name, epoch, model in _models(plan, base_folder, scratch):
         started = time.monotonic()
         result = ModelAnswers(
-            name, epoch, held_out_loss(model, rows), answer_prompts(model, tokenizer, plan.evaluation)
+            name,
+            epoch,
+            held_out_loss(model, rows, tokenizer.pad_token_id),
+            answer_prompts(model, tokenizer, plan.evaluation),
         )
         results.append(result)
         log(
@@ -80,12 +85,15 @@ def is_right(answer: str, expect: str | None) -> bool | None:
 
 
 @torch.inference_mode()
-def held_out_loss(model, rows: list[TokenRow]) -> float | None:
+def held_out_loss(model, rows: list[TokenRow], pad_id: int) -> float | None:
     """The mean loss of a supervised token; None where nothing was held out."""
     if not rows:
         return None
+    total = 0.0
     with supervised_loss(model) as loss:
-        total = sum(loss(model, pack_rows(pack).to(model.device)).item() for pack in split_into_packs(rows))
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            batch = pad_rows(rows[start : start + ROWS_AT_ONCE], pad_id)
+            total += loss(model, batch.to(model.device)).item()
     return total / sum(row.supervised_tokens for row in rows)
 
 
@@ -110,13 +118,19 @@ def _models(plan: Plan, base_folder: Path, scratch: Path) -> Iterator[tuple[str,
 
 
 def _kept_checkpoints(plan: Plan) -> list[tuple[int, Checkpoint]]:
+    """In the order of epochs. Raises TrainerError NOT_TRAINED where one is not complete."""
     store = CheckpointStore(open_folder(plan.run_uri), plan.keep_epochs)
-    found = [(epoch, store.of_epoch(epoch)) for epoch in sorted(plan.keep_epochs)]
-    for epoch, checkpoint in found:
+    found = []
+    for epoch in sorted(plan.keep_epochs):
+        checkpoint = store.of_epoch(epoch)
         if checkpoint is None:
-            raise model_unreadable(
-                plan.run_uri, f"the checkpoint of epoch {epoch} is not there or not complete"
+            raise TrainerError(
+                ExitCode.USER_ERROR,
+                "NOT_TRAINED",
+                f"There is no complete checkpoint of epoch {epoch} in {plan.run_uri}.",
+                "Run the train step of this plan first.",
             )
+        found.append((epoch, checkpoint))
     return found
 
 
