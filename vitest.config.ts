@@ -6,6 +6,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          globalSetup: 'test/support/temporary-folder.ts',
           include: ['test/{core,cli,docs,infra,lambdas,local}/**/*.test.ts'],
           // The CDK is loaded once for all files instead of once for each: seconds instead of half a minute.
           pool: 'threads',
@@ -20,7 +21,7 @@ export default defineConfig({
           name: 'embedded',
           include: ['test/embedded/**/*.test.ts'],
           // One emulator with one deployment serves all files, one after the other.
-          globalSetup: 'test/support/embedded-aws.ts',
+          globalSetup: ['test/support/temporary-folder.ts', 'test/support/embedded-aws.ts'],
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 120_000,
@@ -30,6 +31,7 @@ export default defineConfig({
       {
         test: {
           name: 'end-to-end',
+          globalSetup: 'test/support/temporary-folder.ts',
           include: ['test/end-to-end/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,

@@ -56,9 +56,9 @@ export const stepErrorSchema = z.object({
 })
 export type StepError = z.output<typeof stepErrorSchema>
 
-/** `manifest.json` of a checkpoint or a model: written last, so a folder without one is not complete. */
+/** `manifest.json` of a checkpoint, a model or prepared rows: written last, so a folder without one is not complete. */
 export const manifestSchema = z.object({
-  kind: z.enum(['checkpoint', 'model']),
+  kind: z.enum(['checkpoint', 'model', 'prepared']),
   epoch: z.number(),
   files: z.array(z.object({ path: z.string(), bytes: z.int().min(0), sha256: z.string() })),
 })

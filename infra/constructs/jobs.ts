@@ -16,6 +16,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { RETRIED_EXIT_CODES } from '../../core/exit-codes.ts'
 import type { StepName } from '../../core/plan.ts'
+import { RUN_FILES } from '../../core/storage-layout.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
@@ -24,19 +25,30 @@ export interface JobsProps {
   readonly logRetentionDays: RetentionDays
 }
 
+/** A step removes what an earlier attempt said of its end, so that nobody takes it for its own. */
+const LAST_ERROR = `runs/*/${RUN_FILES.error}`
+
 /** What a step's container may read and write in the team's bucket. */
 const RIGHTS: Readonly<
   Record<StepName, { read: readonly string[]; write: readonly string[]; remove: readonly string[] }>
 > = {
   // A team keeps its data and models in its bucket where it likes.
-  prepare: { read: ['*'], write: ['base-models/*', 'prepared/*', 'runs/*'], remove: [] },
+  prepare: {
+    read: ['*'],
+    write: ['base-models/*', 'prepared/*', 'runs/*'],
+    remove: [LAST_ERROR],
+  },
   // Checkpoints that are not to be kept are removed once a later one is complete.
   train: {
     read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'],
     write: ['runs/*', 'models/*'],
     remove: ['runs/*'],
   },
-  evaluate: { read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'], write: ['runs/*'], remove: [] },
+  evaluate: {
+    read: ['base-models/*', 'prepared/*', 'runs/*', 'models/*'],
+    write: ['runs/*'],
+    remove: [LAST_ERROR],
+  },
 }
 
 /** A job runs this often at most: once, and again after a lost host or a passing fault. */

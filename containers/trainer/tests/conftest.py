@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-# Before PyTorch is imported, and for the processes that tests start: such small models gain nothing from threads.
+# Before PyTorch is imported, and for processes that tests start: models so small gain nothing from threads.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
