@@ -8,7 +8,7 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
     "The variants of one right, as the CDK's bucket grants name them.",
   ],
   [
-    /^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*$/,
+    /^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*(\/error\.json)?$/,
     "Objects of the team's own bucket; their names are made at run time.",
   ],
   [
