@@ -38,7 +38,11 @@ describe('npm start -- --once', () => {
       })
   }
 
-  const row = (instruction: string) => rows.find(([first]) => first?.startsWith(instruction)) ?? []
+  function row(instruction: string): string[] {
+    const found = rows.find(([first]) => first?.startsWith(instruction))
+    if (!found) throw new Error(`no row of ${JSON.stringify(instruction)} in\n${ended.stdout}`)
+    return found
+  }
 
   beforeAll(async () => {
     const args = ['cli/main.ts', 'start', '--once', '--port', String(await freePort())]
