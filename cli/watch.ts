@@ -7,8 +7,8 @@ import type { Client } from './client.ts'
 import { duration, usd } from './format.ts'
 
 const POLL_MILLISECONDS = 1000
-/** A terminal shows each change; a log file is spared all but one line in five seconds. */
-const LOG_LINE_MILLISECONDS = 5000
+/** A terminal shows each change; a log file is spared all but one line in about five seconds. */
+const LOG_LINE_MILLISECONDS = 4000
 /** The API may be away for this long (a restart, a lost network) before the watch gives up. */
 const PATIENCE_MILLISECONDS = 15_000
 

@@ -7,6 +7,7 @@ import { up } from '../../local/up.ts'
 import { Client } from '../client.ts'
 import { CLI_EXIT } from '../exit-codes.ts'
 import { say } from '../output.ts'
+import { readRecipe } from '../recipe-file.ts'
 import { printOutcome, startRun } from '../run-and-follow.ts'
 import { findTarget } from '../target.ts'
 import { watchRun } from '../watch.ts'
@@ -25,6 +26,8 @@ export function addStartCommand(program: Command): void {
     .addOption(jobSlotsOption())
     .action(async (recipe: string, options: { once?: boolean; port: number; jobSlots: number }) => {
       heedInterruption()
+      // A recipe that cannot be used is told of before minutes of set-up, not after.
+      readRecipe(recipe)
       const { embedded, stop } = await up({ ...options, team: DEMO_TEAM, background: false })
       try {
         const client = new Client(await findTarget(embedded.team))
