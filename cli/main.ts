@@ -24,6 +24,12 @@ addRunsCommand(program)
 addLogsCommand(program)
 addDoctorCommand(program)
 
+// `roslin … | head` reads what it wants and goes: that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(CLI_EXIT.ok)
+})
+
 try {
   await program.parseAsync()
 } catch (error) {
