@@ -5,10 +5,11 @@ const GIB = 2 ** 30
 
 /**
  * Bytes of state per weight. Full fine-tuning in mixed precision with Adam: 2 for the weight, 2 for its gradient and 12 for
- * the 32-bit copy and the two moments (Rajbhandari et al., ZeRO, section 3.1). LoRA: the frozen weight alone; the adapters are below 1 %.
+ * the 32-bit copy and the two moments (Rajbhandari et al., ZeRO, section 3.1). LoRA: the frozen weight alone; the adapters are below 1 %. QLoRA: half a byte a weight,
+ * the scales of its blocks, and the embeddings, which stay in 16 bits.
  */
-const STATE_BYTES = { full: 16, lora: 2 } as const
-const CPU_STATE_BYTES = { full: 16, lora: 4 } as const
+const STATE_BYTES = { full: 16, lora: 2, qlora: 0.7 } as const
+const CPU_STATE_BYTES = { full: 16, lora: 4, qlora: 0.9 } as const
 
 /** Activations, buffers and fragmentation on one device; an allowance until a run of the same shape has been measured. */
 const WORKING_GIB = 4

@@ -169,10 +169,11 @@ function prepareMemory(parameters: number): number {
 }
 
 /** Same data, model and settings: same prepared rows. A change to what Prepare writes needs a new version here. */
-const PREPARED_VERSION = 1
+const PREPARED_VERSION = 2
 
 function preparedKey(recipe: Recipe, inputs: PinnedInputs): string {
   const { maxTokens, seed } = recipe.training
+  const { prompt, promptWithInput, end } = recipe.template
   return contentKey([
     PREPARED_VERSION,
     inputs.dataset.sha256,
@@ -180,6 +181,10 @@ function preparedKey(recipe: Recipe, inputs: PinnedInputs): string {
     maxTokens,
     seed,
     recipe.dataset.heldOutFraction,
+    recipe.dataset.format,
+    prompt,
+    promptWithInput,
+    end,
   ])
 }
 

@@ -43,8 +43,16 @@ const dataset = z.strictObject({
   source: z
     .string()
     .min(1)
-    .describe('An s3:// object of the team, or a local file beside the recipe (JSON array or JSON Lines)'),
+    .describe(
+      'An s3:// object of the team, or a local file beside the recipe: a JSON array, JSON Lines, either in .gz, or Parquet',
+    ),
   licence,
+  format: z
+    .enum(['auto', 'alpaca', 'dolly', 'chat'])
+    .default('auto')
+    .describe(
+      'alpaca: instruction, input, output; dolly: instruction, context, response; chat: messages; auto: by the first row',
+    ),
   heldOutFraction: z
     .number()
     .min(0)
@@ -52,6 +60,34 @@ const dataset = z.strictObject({
     .default(0.02)
     .describe('Share of the rows never trained on; their loss is reported'),
 })
+
+const DOLLY_INTRODUCTION =
+  'Below is an instruction that describes a task. Write a response that appropriately completes the request.'
+
+/** How a row becomes text. The default is Dolly's: Alpaca's template with an end key. */
+const template = z
+  .strictObject({
+    prompt: z
+      .string()
+      .includes('{instruction}')
+      .default(`${DOLLY_INTRODUCTION}\n\n### Instruction:\n{instruction}\n\n### Response:\n`)
+      .describe('All before the response of a row without input'),
+    promptWithInput: z
+      .string()
+      .includes('{instruction}')
+      .includes('{input}')
+      .default(
+        `${DOLLY_INTRODUCTION}\n\n### Instruction:\n{instruction}\n\nInput:\n{input}\n\n### Response:\n`,
+      )
+      .describe('All before the response of a row with input'),
+    end: z
+      .string()
+      .trim()
+      .min(1)
+      .default('### End')
+      .describe('Ends each response, after an empty line; generation stops at it'),
+  })
+  .describe('Texts around a row; {instruction} and {input} stand for its fields')
 
 const lora = z.strictObject({
   rank: z.int().min(1).max(512).default(8),
@@ -61,9 +97,11 @@ const lora = z.strictObject({
 
 const training = z.strictObject({
   method: z
-    .enum(['full', 'lora'])
+    .enum(['full', 'lora', 'qlora'])
     .default('full')
-    .describe('full: every weight; lora: low-rank adapters, merged at the end'),
+    .describe(
+      'full: every weight; lora: low-rank adapters, merged at the end; qlora: likewise, over a base in 4 bits',
+    ),
   lora: lora.prefault({}),
   epochs: z.int().min(1).max(100).default(1),
   keepEpochs: z
@@ -86,6 +124,14 @@ const training = z.strictObject({
     .enum(['auto', 'fp32', 'fp16', 'bf16'])
     .default('auto')
     .describe('auto: bf16 where the GPU has it, else fp16; fp32 on CPU'),
+  sharding: z
+    .enum(['auto', 'none', 'zero2', 'zero3', 'zero3-offload'])
+    .default('auto')
+    .describe('What DeepSpeed spreads over the GPUs; auto: the least that fits their memory'),
+  gradientCheckpointing: z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe('Computes activations twice to save memory; auto: only where memory asks for it'),
   seed: z.int().min(0).max(4294967295).default(42),
 })
 
@@ -105,6 +151,18 @@ const prompt = z.strictObject({
     .describe('A control: the answer is right when it contains this, whatever the case'),
 })
 
+const benchmarks = z
+  .strictObject({
+    tasks: z.array(z.string().min(1)).min(1).max(50).describe('Names of lm-eval tasks'),
+    folder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Task files of your own: an s3:// folder of the team, or a local folder beside the recipe'),
+    limit: z.int().positive().optional().describe('Questions of each task; default: all'),
+  })
+  .describe('Benchmarks run by lm-eval on the base model and on each kept checkpoint')
+
 const evaluation = z.strictObject({
   prompts: z.array(prompt).max(200).default([]),
   maxNewTokens: z.int().min(1).max(4096).default(256),
@@ -112,10 +170,16 @@ const evaluation = z.strictObject({
   topP: z.number().gt(0).max(1).default(0.92),
   topK: z.int().min(0).default(0).describe('0: off'),
   seed: z.int().min(0).max(4294967295).default(42),
+  benchmarks: benchmarks.optional(),
 })
 
 const limits = z.strictObject({
   maxHours: z.number().positive().max(336).default(24).describe('Longest time one training job may take'),
+  maxUsd: z
+    .number()
+    .positive()
+    .optional()
+    .describe('What training may cost; at the limit it saves a checkpoint and stops'),
 })
 
 /** What a person writes. Unknown fields are errors; everything left out has the published Dolly value. */
@@ -125,6 +189,7 @@ export const recipeSchema = z
     description: z.string().max(500).optional(),
     baseModel,
     dataset,
+    template: template.prefault({}),
     training: training.prefault({}),
     resources: resources.prefault({}),
     evaluation: evaluation.prefault({}),

@@ -19,6 +19,8 @@ describe('a recipe', () => {
       gradientAccumulationSteps: 1,
       maxTokens: 1024,
       precision: 'auto',
+      sharding: 'auto',
+      gradientCheckpointing: 'auto',
       seed: 42,
     })
     expect(resources).toEqual({ gpus: 8 })
@@ -32,6 +34,7 @@ describe('a recipe', () => {
     })
     expect(limits.maxHours).toBe(24)
     expect(dataset.heldOutFraction).toBe(0.02)
+    expect(dataset.format).toBe('auto')
   })
 
   it('names an unknown field, at the top and inside', () => {

@@ -31,6 +31,18 @@ ROWS = [
     }
     for number in range(22)
 ]
+INTRODUCTION = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request."
+)
+# The recipe's default, as it stands in every plan.
+TEMPLATE = {
+    "prompt": f"{INTRODUCTION}\n\n### Instruction:\n{{instruction}}\n\n### Response:\n",
+    "promptWithInput": (
+        f"{INTRODUCTION}\n\n### Instruction:\n{{instruction}}\n\nInput:\n{{input}}\n\n### Response:\n"
+    ),
+    "end": "### End",
+}
 VOCABULARY = 400
 SMALL = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
 CONFIGS = {
@@ -142,6 +154,8 @@ def plan_json(
         "gradientAccumulationSteps": 1,
         "maxTokens": 128,
         "precision": "auto",
+        "sharding": "auto",
+        "gradientCheckpointing": "auto",
         "seed": 42,
         **training,
     }
@@ -150,9 +164,11 @@ def plan_json(
         "runId": "01TEST",
         "recipe": {
             "name": "test",
-            "dataset": {"heldOutFraction": 0.1},
+            "dataset": {"heldOutFraction": 0.1, "format": "auto"},
+            "template": TEMPLATE,
             "training": {key: value for key, value in settings.items() if key != "keepEpochs"},
             "resources": {"gpus": 0},
+            "limits": {"maxHours": 1},
             "evaluation": {
                 "prompts": [
                     {"instruction": "Count from 1 to 3.", "expect": "NUMBER2"},
@@ -166,6 +182,7 @@ def plan_json(
                 **evaluation,
             },
         },
+        "capacity": [{"instanceType": "local", "purchase": "on-demand", "priceUsdPerHour": 0}],
         "keepEpochs": settings.get("keepEpochs", [settings["epochs"]]),
         "baseModel": {
             "source": str(base_model),

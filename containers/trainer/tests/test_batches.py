@@ -6,7 +6,7 @@ from roslin_trainer.tokens import TokenRow, load_rows, save_rows, split_held_out
 
 
 def row(ids: list[int], prompt_length: int) -> TokenRow:
-    return TokenRow(np.array(ids, dtype=np.int32), prompt_length)
+    return TokenRow(np.array(ids, dtype=np.int32), np.arange(len(ids)) >= prompt_length)
 
 
 def test_padded_batch():
@@ -64,7 +64,7 @@ def test_split_is_deterministic():
 def test_rows_survive_storage(tmp_path):
     rows = [row([1, 2, 3], 2), row([4], 1)]
     save_rows(rows, tmp_path / "rows")
-    assert [(r.ids.tolist(), r.prompt_length) for r in load_rows(tmp_path / "rows")] == [
+    assert [(r.ids.tolist(), r.given_prefix) for r in load_rows(tmp_path / "rows")] == [
         ([1, 2, 3], 2),
         ([4], 1),
     ]

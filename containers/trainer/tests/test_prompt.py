@@ -24,7 +24,7 @@ def test_response_ends_with_end_key():
 
 def test_row_is_learned_from_after_the_response_key_to_the_end_token(tokenizer):
     row, was_cut = tokenize_row(tokenizer, Row("Name a sheep.", "", "Dolly"), max_tokens=500)
-    given, learned = row.ids[: row.prompt_length].tolist(), row.ids[row.prompt_length :].tolist()
+    given, learned = row.ids[~row.learned].tolist(), row.ids[row.learned].tolist()
     assert tokenizer.decode(given) == prompt_text("Name a sheep.")
     assert given == prompt_tokens(tokenizer, "Name a sheep.")
     assert tokenizer.decode(learned) == "Dolly\n\n### End<|end|>"

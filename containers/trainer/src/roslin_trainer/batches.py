@@ -77,7 +77,7 @@ def pad_rows(rows: list[TokenRow], pad_id: int) -> Batch:
         ids = torch.from_numpy(row.ids.astype(np.int64))
         input_ids[index, : len(ids)] = ids
         attention_mask[index, : len(ids)] = 1
-        labels[index, row.prompt_length : len(ids)] = ids[row.prompt_length :]
+        labels[index, : len(ids)] = ids.masked_fill(~torch.from_numpy(row.learned), IGNORED_LABEL)
     position_ids = torch.arange(width).expand(len(rows), width)
     return Batch(input_ids, attention_mask, position_ids, labels)
 

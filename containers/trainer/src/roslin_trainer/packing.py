@@ -12,7 +12,7 @@ MAX_PACK_TOKENS = 1024
 
 def shared_prefix_length(rows: list[TokenRow]) -> int:
     """How many tokens all rows begin with and none learns: the template's introduction."""
-    limit = min(row.prompt_length for row in rows)
+    limit = min(row.given_prefix for row in rows)
     first = rows[0].ids[:limit]
     for row in rows[1:]:
         differs = np.nonzero(row.ids[: len(first)] != first)[0]
@@ -43,12 +43,8 @@ def pack_rows(rows: list[TokenRow]) -> Batch:
     # Row 0 owns its tokens, row 1 its own; −1 marks the prefix, which belongs to all.
     owner = torch.cat([torch.full((prefix,), -1), torch.repeat_interleave(torch.arange(len(rows)), lengths)])
     position_ids = torch.cat([torch.arange(prefix), *(torch.arange(prefix, len(row.ids)) for row in rows)])
-    labels = torch.full_like(input_ids, IGNORED_LABEL)
-    start = prefix
-    for row, rest in zip(rows, rests, strict=True):
-        given = row.prompt_length - prefix
-        labels[start + given : start + len(rest)] = input_ids[start + given : start + len(rest)]
-        start += len(rest)
+    learned = np.concatenate([np.zeros(prefix, bool), *(row.learned[prefix:] for row in rows)])
+    labels = input_ids.masked_fill(~torch.from_numpy(learned), IGNORED_LABEL)
     visible = ((owner[:, None] == owner[None, :]) | (owner[None, :] == -1)).tril()
     mask = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
     return Batch(input_ids[None], mask[None, None], position_ids[None], labels[None])

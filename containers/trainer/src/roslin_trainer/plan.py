@@ -22,7 +22,17 @@ class BaseModel:
 class Dataset:
     uri: str
     sha256: str
+    format: str
     held_out_fraction: float
+
+
+@dataclass(frozen=True)
+class Template:
+    """Texts around a row; `{instruction}` and `{input}` stand for its fields."""
+
+    prompt: str
+    prompt_with_input: str
+    end: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,25 @@ class Training:
     gradient_accumulation_steps: int
     max_tokens: int
     precision: str
+    sharding: str
+    gradient_checkpointing: str
     seed: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one training job may take. The price is that of its instance, 0 on one's own machine."""
+
+    max_hours: float
+    max_usd: float | None
+    price_usd_per_hour: float
+
+
+@dataclass(frozen=True)
+class Benchmarks:
+    tasks: tuple[str, ...]
+    folder: str | None
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +91,7 @@ class EvaluationSettings:
     top_p: float
     top_k: int
     seed: int
+    benchmarks: Benchmarks | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +99,9 @@ class Plan:
     run_id: str
     base_model: BaseModel
     dataset: Dataset
+    template: Template
     training: Training
+    limits: Limits
     gpus: int
     evaluation: EvaluationSettings
     keep_epochs: frozenset[int]
@@ -113,6 +144,7 @@ def _unreadable(what: str) -> TrainerError:
 def _view(content: dict) -> Plan:
     recipe, base_model, dataset = content["recipe"], content["baseModel"], content["dataset"]
     training, evaluation = recipe["training"], recipe["evaluation"]
+    template, limits, benchmarks = recipe["template"], recipe["limits"], evaluation.get("benchmarks")
     return Plan(
         run_id=content["runId"],
         base_model=BaseModel(
@@ -124,8 +156,10 @@ def _view(content: dict) -> Plan:
         dataset=Dataset(
             uri=dataset["uri"],
             sha256=dataset["sha256"],
+            format=recipe["dataset"]["format"],
             held_out_fraction=recipe["dataset"]["heldOutFraction"],
         ),
+        template=Template(template["prompt"], template["promptWithInput"], template["end"]),
         training=Training(
             method=training["method"],
             lora=Lora(**training["lora"]),
@@ -138,7 +172,15 @@ def _view(content: dict) -> Plan:
             gradient_accumulation_steps=training["gradientAccumulationSteps"],
             max_tokens=training["maxTokens"],
             precision=training["precision"],
+            sharding=training["sharding"],
+            gradient_checkpointing=training["gradientCheckpointing"],
             seed=training["seed"],
+        ),
+        limits=Limits(
+            max_hours=limits["maxHours"],
+            max_usd=limits.get("maxUsd"),
+            # The job is sent to the first option's queue.
+            price_usd_per_hour=content["capacity"][0]["priceUsdPerHour"],
         ),
         gpus=recipe["resources"]["gpus"],
         evaluation=EvaluationSettings(
@@ -151,6 +193,11 @@ def _view(content: dict) -> Plan:
             top_p=evaluation["topP"],
             top_k=evaluation["topK"],
             seed=evaluation["seed"],
+            benchmarks=Benchmarks(
+                tuple(benchmarks["tasks"]), benchmarks.get("folder"), benchmarks.get("limit")
+            )
+            if benchmarks
+            else None,
         ),
         keep_epochs=frozenset(content["keepEpochs"]),
         prepared_uri=content["preparedUri"],

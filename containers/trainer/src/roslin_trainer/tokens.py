@@ -13,23 +13,28 @@ from roslin_trainer.prompt import prompt_tokens, response_tokens
 
 @dataclass(frozen=True)
 class TokenRow:
-    """Token ids of a row; the first `prompt_length` are given, the rest is learned."""
+    """Token ids of a row (int32), and which of them are learned (bool): a chat learns every answer in it."""
 
     ids: np.ndarray
-    prompt_length: int
+    learned: np.ndarray
 
     @property
     def supervised_tokens(self) -> int:
         # The first token of a row has nothing before it to be predicted from.
-        return len(self.ids) - max(self.prompt_length, 1)
+        return int(self.learned[1:].sum())
+
+    @property
+    def given_prefix(self) -> int:
+        """How many tokens come before the first learned one."""
+        return int(self.learned.argmax()) if self.learned.any() else len(self.ids)
 
 
 def tokenize_row(tokenizer, row: Row, max_tokens: int) -> tuple[TokenRow, bool]:
     """The row, and whether it had to be cut to `max_tokens`."""
     prompt = prompt_tokens(tokenizer, row.instruction, row.input)
     ids = prompt + response_tokens(tokenizer, row.output)
-    cut = ids[:max_tokens]
-    return TokenRow(np.array(cut, dtype=np.int32), min(len(prompt), len(cut))), len(cut) < len(ids)
+    cut = np.array(ids[:max_tokens], dtype=np.int32)
+    return TokenRow(cut, np.arange(len(cut)) >= len(prompt)), len(cut) < len(ids)
 
 
 def split_held_out(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
@@ -44,13 +49,13 @@ def split_held_out(count: int, fraction: float, seed: int) -> tuple[list[int], l
 
 
 def save_rows(rows: list[TokenRow], path: Path) -> None:
-    """All rows' ids in one array, the place where each row starts, and each row's prompt length."""
+    """All rows' ids in one array, which are learned, and the place where each row starts."""
     lengths = [len(row.ids) for row in rows]
     save_file(
         {
             "tokens": np.concatenate([row.ids for row in rows]) if rows else np.empty(0, np.int32),
             "starts": np.cumsum([0, *lengths], dtype=np.int64),
-            "promptLengths": np.array([row.prompt_length for row in rows], dtype=np.int32),
+            "learned": np.concatenate([row.learned for row in rows]) if rows else np.empty(0, bool),
         },
         path,
     )
@@ -58,8 +63,8 @@ def save_rows(rows: list[TokenRow], path: Path) -> None:
 
 def load_rows(path: Path) -> list[TokenRow]:
     arrays = load_file(path)
-    starts, tokens = arrays["starts"], arrays["tokens"]
+    starts, tokens, learned = arrays["starts"], arrays["tokens"], arrays["learned"]
     return [
-        TokenRow(tokens[start:end], int(prompt_length))
-        for start, end, prompt_length in zip(starts[:-1], starts[1:], arrays["promptLengths"], strict=True)
+        TokenRow(tokens[start:end], learned[start:end])
+        for start, end in zip(starts[:-1], starts[1:], strict=True)
     ]
