@@ -7,6 +7,7 @@ import { checkDataset } from '../core/dataset.ts'
 import { RoslinError } from '../core/errors.ts'
 import { checkPromptLengths } from '../core/prompt-length.ts'
 import type { Recipe } from '../core/recipe.ts'
+import { tokenCounter } from '../core/tokenizer.ts'
 import type { Client } from './client.ts'
 
 interface LocalFile {
@@ -67,13 +68,19 @@ async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFi
   if (!names.includes('config.json') && names.filter((name) => name.endsWith('.gguf')).length !== 1) {
     throw problem('MODEL_UNREADABLE', 'it has neither a config.json nor exactly one .gguf file')
   }
-  const config = names.includes('config.json')
-    ? JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
-    : undefined
-  checkPromptLengths(
-    recipe,
-    baseModelFacts(recipe, { contextTokens: contextTokensOfConfig(config) }).contextTokens,
-  )
+  const read = (name: string): unknown => {
+    if (!names.includes(name)) return undefined
+    try {
+      return JSON.parse(readFileSync(join(folder, name), 'utf8'))
+    } catch (error) {
+      throw problem('MODEL_UNREADABLE', `its ${name} is not JSON (${(error as Error).message})`)
+    }
+  }
+  const { contextTokens } = baseModelFacts(recipe, {
+    contextTokens: contextTokensOfConfig(read('config.json')),
+  })
+  const countTokens = tokenCounter(read('tokenizer.json'), read('tokenizer_config.json'))
+  checkPromptLengths(recipe, contextTokens, countTokens)
   return Promise.all(paths.map((path, index) => localFile(path, names[index] ?? basename(path))))
 }
 

@@ -1,8 +1,7 @@
 import { RoslinError } from './errors.ts'
 import type { Recipe } from './recipe.ts'
-
-/** Dolly's template adds about this many tokens around the instruction. */
-const TEMPLATE_TOKENS = 40
+import { promptText } from './template.ts'
+import type { CountTokens } from './tokenizer.ts'
 
 /** The longest token in the vocabularies of GPT-2's family is a run of 128 spaces or dashes. */
 const LONGEST_TOKEN_CHARACTERS = 128
@@ -14,18 +13,20 @@ function fewestTokens(text: string): number {
 }
 
 /**
- * Refuses evaluation prompts that cannot fit the model's context with their answers. Without the tokenizer this is a lower
+ * Refuses evaluation prompts that cannot fit the model's context with their answers. Without a tokenizer it counts a lower
  * bound, so it never refuses a prompt that fits; Prepare counts exactly, before any GPU is started.
  * @throws RoslinError PROMPT_TOO_LONG, naming each prompt.
  */
-export function checkPromptLengths(recipe: Recipe, contextTokens: number): void {
+export function checkPromptLengths(recipe: Recipe, contextTokens: number, countTokens?: CountTokens): void {
   const { prompts, maxNewTokens } = recipe.evaluation
+  const count = countTokens ?? fewestTokens
   const issues = prompts.flatMap((prompt, index) => {
-    const tokens =
-      fewestTokens(`${prompt.instruction} ${prompt.input ?? ''}`) + TEMPLATE_TOKENS + maxNewTokens
+    const tokens = count(promptText(recipe.template, prompt)) + maxNewTokens
     if (tokens <= contextTokens) return []
-    const message = `needs at least ${tokens} tokens with its answer; the model's context is ${contextTokens}`
-    return [{ path: `evaluation.prompts.${index}`, message }]
+    const needs = `needs ${countTokens ? '' : 'at least '}${tokens} tokens with its answer`
+    return [
+      { path: `evaluation.prompts.${index}`, message: `${needs}; the model's context is ${contextTokens}` },
+    ]
   })
   if (recipe.training.maxTokens > contextTokens) {
     issues.push({

@@ -10,6 +10,7 @@ import type { Recipe } from '../core/recipe.ts'
 import { parseS3Uri } from '../core/storage-layout.ts'
 import { s3 } from './clients.ts'
 import { readJson } from './s3-json.ts'
+import { findTokenCounter } from './tokenizer.ts'
 
 /** A data file is read whole to be checked and hashed; ten times the 52K Alpaca rows fit. */
 const MAX_DATASET_BYTES = 256 * 2 ** 20
@@ -27,7 +28,7 @@ export async function planRecipe(
     pinModel(recipe, deployment.bucket),
     pinDataset(recipe, deployment.bucket),
   ])
-  checkPromptLengths(recipe, model.contextTokens)
+  checkPromptLengths(recipe, model.contextTokens, await findTokenCounter(recipe, model.revision))
   return makePlan(run, recipe, { model, dataset }, deployment)
 }
 
@@ -81,7 +82,7 @@ async function hubCommit(repository: string, revision: string): Promise<string> 
     new RoslinError(
       'MODEL_NOT_FOUND',
       `The model ${repository} at ${revision} could not be found on the Hugging Face Hub: ${why}.`,
-      'Check the name and the revision; with a full commit as baseModel.revision the Hub is not asked.',
+      'Check the name and the revision; with a full commit as baseModel.revision the Hub need not answer.',
       [{ path: 'baseModel.source', message: why }],
     )
   const url = `https://huggingface.co/api/models/${repository}/revision/${encodeURIComponent(revision)}`

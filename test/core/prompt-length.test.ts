@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkPromptLengths } from '../../core/prompt-length.ts'
+import { promptText } from '../../core/template.ts'
 import { recipe } from '../support/recipes.ts'
 import { pathsOf, thrownBy } from '../support/thrown.ts'
 
@@ -18,7 +19,7 @@ describe('the length of prompts', () => {
     const error = thrownBy(() => checkPromptLengths(asking('Short?', words(2000), words(3000)), CONTEXT))
     expect(pathsOf(error, 'PROMPT_TOO_LONG')).toEqual(['evaluation.prompts.1', 'evaluation.prompts.2'])
     expect(error.issues[0]?.message).toBe(
-      "needs at least 2140 tokens with its answer; the model's context is 2048",
+      "needs at least 2120 tokens with its answer; the model's context is 2048",
     )
   })
 
@@ -26,6 +27,15 @@ describe('the length of prompts', () => {
     const prompts = [{ instruction: 'Sum up.', input: words(2000) }, { instruction: 'x'.repeat(300_000) }]
     const error = thrownBy(() => checkPromptLengths(recipe({ evaluation: { prompts } }), CONTEXT))
     expect(pathsOf(error, 'PROMPT_TOO_LONG')).toEqual(['evaluation.prompts.0', 'evaluation.prompts.1'])
+  })
+
+  it('is exact where the tokenizer is known', () => {
+    const bytes = (text: string) => text.length
+    const template = promptText(asking('x').template, { instruction: '' }).length
+    const longest = 'x'.repeat(CONTEXT - 100 - template)
+    expect(() => checkPromptLengths(asking(longest), CONTEXT, bytes)).not.toThrow()
+    const error = thrownBy(() => checkPromptLengths(asking(`${longest}x`), CONTEXT, bytes))
+    expect(error.issues[0]?.message).toBe("needs 2049 tokens with its answer; the model's context is 2048")
   })
 
   it('is refused where rows are to be longer than the context', () => {

@@ -13,7 +13,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Packages that belong to one side: the domain knows neither AWS's services nor a framework. */
-const CORE_PACKAGES = ['zod', 'jsonc-parser', 'electrodb', '@aws-sdk/lib-dynamodb', 'node:crypto']
+const CORE_PACKAGES = [
+  'zod',
+  '@huggingface/tokenizers',
+  'jsonc-parser',
+  'electrodb',
+  '@aws-sdk/lib-dynamodb',
+  'node:crypto',
+]
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8')

@@ -5,7 +5,10 @@ import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { checkDataset } from '../../core/dataset.ts'
 import type { RoslinError } from '../../core/errors.ts'
 import { parseRecipe } from '../../core/recipe.ts'
+import { promptText } from '../../core/template.ts'
+import { BYTE_TOKENIZER } from '../support/byte-tokenizer.ts'
 import { Deployment } from '../support/deployment.ts'
+import { minimalRecipe } from '../support/recipes.ts'
 import { execute } from '../support/spawned.ts'
 import { pathsOf, rejectionOf, thrownBy } from '../support/thrown.ts'
 
@@ -16,6 +19,14 @@ const LONG_PROMPT = Array(3000).fill('baa').join(' ')
 const MALFORMED =
   '[\n  {"instruction": "One", "output": "Baa."},\n  {"instruction": "Two" "output": "Baa."}\n]'
 const WRONG_ROW = '{"instruction": "One", "output": "Baa."}\n{"instruction": "Two", "output": ""}\n'
+
+const SMALL_MODEL = { 'config.json': { max_position_embeddings: 256 }, ...BYTE_TOKENIZER }
+/** A prompt of so many tokens with its template, where a byte is a token, and an answer of one more. */
+const promptOfTokens = (tokens: number) => {
+  const { template } = parseRecipe(minimalRecipe())
+  const instruction = 'x'.repeat(tokens - promptText(template, { instruction: '' }).length)
+  return { evaluation: { prompts: [{ instruction }], maxNewTokens: 1 }, training: { maxTokens: 256 } }
+}
 
 /** All that a run could leave behind: its item, its execution, its files. */
 async function traces() {
@@ -44,6 +55,9 @@ describe('the API, given what cannot be used', () => {
     await deployment.put('bad/wrong-row.jsonl', WRONG_ROW)
     await deployment.put('bad/no-model/readme.txt', 'no model')
     await deployment.put('bad/unsized-model/config.json', '{}')
+    for (const [name, content] of Object.entries(SMALL_MODEL)) {
+      await deployment.put(`bad/small-model/${name}`, JSON.stringify(content))
+    }
     before = await traces()
   })
 
@@ -83,6 +97,12 @@ describe('the API, given what cannot be used', () => {
     [
       'a prompt longer than the context',
       () => ({ evaluation: { prompts: [{ instruction: LONG_PROMPT }] } }),
+      'PROMPT_TOO_LONG',
+      ['evaluation.prompts.0'],
+    ],
+    [
+      'a prompt one token longer than the context',
+      () => ({ ...model(inBucket('bad/small-model')), ...promptOfTokens(256) }),
       'PROMPT_TOO_LONG',
       ['evaluation.prompts.0'],
     ],
@@ -214,6 +234,11 @@ describe('the command line, given what cannot be used', () => {
     write('empty.json', '')
     write('malformed.json', MALFORMED)
     write('not-yaml.yaml', 'name: stub\nbaseModel: {source: [\n')
+    mkdirSync(join(folder, 'small-model'))
+    for (const [name, content] of Object.entries(SMALL_MODEL))
+      write(`small-model/${name}`, JSON.stringify(content))
+    mkdirSync(join(folder, 'torn-model'))
+    write('torn-model/config.json', '{"n_positions": 20')
     before = await traces()
   })
 
@@ -254,6 +279,22 @@ describe('the command line, given what cannot be used', () => {
       () => recipeFile('prompt', { evaluation: { prompts: [{ instruction: LONG_PROMPT }] } }),
       'PROMPT_TOO_LONG',
       'evaluation.prompts.0',
+    ],
+    [
+      'a prompt one token longer than the context',
+      () =>
+        recipeFile('one-token', {
+          baseModel: { source: 'small-model', licence: 'MIT', parameters: 1000 },
+          ...promptOfTokens(256),
+        }),
+      'PROMPT_TOO_LONG',
+      'evaluation.prompts.0: needs 257 tokens',
+    ],
+    [
+      'a model whose configuration is no JSON',
+      () => recipeFile('torn', { baseModel: { source: 'torn-model', licence: 'MIT', parameters: 1 } }),
+      'MODEL_UNREADABLE',
+      'its config.json is not JSON',
     ],
     [
       'more GPUs than any option has',

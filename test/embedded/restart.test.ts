@@ -1,12 +1,13 @@
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { hasEnded } from '../../core/run.ts'
 import type { Emulator } from '../../local/emulator.ts'
 import type { Deployment as DeploymentType } from '../support/deployment.ts'
 import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
-import { eventually, freePort, gone, isAlive, processesOf } from '../support/processes.ts'
+import { freePort, gone, isAlive, processesOf } from '../support/processes.ts'
 
 // An emulator of this file's own, to be killed. local/paths.ts reads the folder when it is imported.
 const stateDir = join(mkdtempSync(join(tmpdir(), 'roslin-restart-')), 'state')
@@ -44,28 +45,11 @@ async function trainingRun() {
   return { runId, trainer: await deployment.processOf(runId, 'train') }
 }
 
-/** The emulator writes its state about once a second: what came after that is lost with kill -9. */
-async function saved(runId: string): Promise<void> {
-  const isIn = (service: string) =>
-    globSync(join(stateDir, `aws/services/${service}-*.json`)).some((file) => {
-      try {
-        return readFileSync(file, 'utf8').includes(runId)
-      } catch {
-        // Replaced by a newer one meanwhile.
-        return false
-      }
-    })
-  await eventually(`run ${runId} is on disk`, () =>
-    isIn('dynamodb') && isIn('stepfunctions') ? true : undefined,
-  )
-}
-
 describe('an embedded AWS that is killed with -9 while a run trains', () => {
   it('leaves no process, and a run that says it has failed once it is back', async () => {
     const { runId: succeeded } = await deployment.ended((await deployment.start()).runId)
     const { runId, trainer } = await trainingRun()
     const { runId: queued } = await deployment.start('prepare:sleep=600')
-    await Promise.all([runId, queued].map(saved))
     process.kill(emulator.pid, 'SIGKILL')
     await gone('the trainer', () => (isAlive(trainer) ? [trainer] : []))
     await gone('every process of the emulator', running)
@@ -94,6 +78,31 @@ describe('an embedded AWS that is killed with -9 while a run trains', () => {
     expect(run.model?.version).toBe(2)
     expect(await deployment.read(run.planUri ?? '')).toMatchObject({ runId: run.runId })
   })
+})
+
+describe('an embedded AWS that is killed with -9 while runs are started', () => {
+  it.each([0, 60, 150, 300, 1200])(
+    'knows each run that it accepted, and lets none stay unended (after %i ms)',
+    async (milliseconds) => {
+      const accepted: string[] = []
+      const starting = [1, 2, 3].map(async () => {
+        const { runId } = await deployment.start()
+        accepted.push(runId)
+      })
+      await setTimeout(milliseconds)
+      process.kill(emulator.pid, 'SIGKILL')
+      await Promise.allSettled(starting)
+      await gone('every process of the emulator', running)
+
+      await start()
+      const { runs } = await deployment.client.listRuns(100, undefined)
+      expect(runs.map(({ runId }) => runId)).toEqual(expect.arrayContaining(accepted))
+      for (const { runId } of runs) {
+        const { status } = await deployment.until(runId, 'ends', (run) => hasEnded(run.status))
+        expect(['succeeded', 'failed']).toContain(status)
+      }
+    },
+  )
 })
 
 describe('an embedded AWS that is stopped while a run trains', () => {

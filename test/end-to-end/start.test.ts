@@ -1,13 +1,24 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keptEpochs } from '../../core/recipe.ts'
+import { promptText } from '../../core/template.ts'
+import { tokenCounter } from '../../core/tokenizer.ts'
+import { run } from '../../local/command.ts'
+import { paths } from '../../local/paths.ts'
 import { checkedInRecipe } from '../support/checked-in.ts'
 import { freePort, gone, processesOf } from '../support/processes.ts'
 import { type Ended, type Spawned, start } from '../support/spawned.ts'
 
 const recipe = checkedInRecipe('dolly-mini')
+
+const COUNT_TOKENS = `
+import json, sys
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], gguf_file="model.gguf")
+print(json.dumps([len(tokenizer(text).input_ids) for text in json.loads(sys.argv[2])]))
+`
 
 /** What a person types first: a real model, the real trainer, the whole flow. */
 describe('npm start -- --once', () => {
@@ -102,6 +113,15 @@ describe('npm start -- --once', () => {
       /training loss (\S+) → (\S+); on rows never trained on (\S+) → (\S+)/.exec(ended.stdout) ?? []
     expect(Number(last)).toBeLessThan(Number(first))
     expect(Number(heldOutLast)).toBeLessThan(Number(heldOutFirst))
+  })
+
+  it('counts the tokens of prompts before the run as the trainer does', async () => {
+    const folder = join(stateDir, 'models', 'smollm2-135m-instruct')
+    const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'))
+    const count = tokenCounter(read('tokenizer.json'), read('tokenizer_config.json'))
+    const texts = recipe.evaluation.prompts.map((prompt) => promptText(recipe.template, prompt))
+    const byTrainer = await run(paths.python, ['-c', COUNT_TOKENS, folder, JSON.stringify(texts)])
+    expect(texts.map((text) => count?.(text))).toEqual(JSON.parse(byTrainer))
   })
 
   it('says where the model lies, and how to look at the run again', () => {

@@ -3,14 +3,22 @@
 `state.json` names one file per service. A snapshot writes the services that changed under new names, then
 replaces `state.json`; what it no longer names is removed. (Bodies of S3 objects are files of their own, which
 MiniStack writes when they are put.)
+
+Services are copied one after the other while others go on writing. Two rules keep the set from telling a lie:
+no writing request to a team's API is under way meanwhile (`writing`), and DynamoDB is copied last, so that a
+table knows at least what the executions beside it have written.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
 import os
 import threading
 import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +34,8 @@ INTERVAL_SECONDS = 1.0
 REST_FACTOR = 20
 LONGEST_REST_SECONDS = 10.0
 TRIES = 10
+LAST_COPIED = "dynamodb"
+GATE_POLL_SECONDS = 0.005
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -37,6 +47,43 @@ def _write(path: Path, data: bytes) -> None:
     os.replace(temporary, path)
 
 
+class Gate:
+    """Keeps writers and copies apart. Writers live in the event loop, copies in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writers = 0
+        self._copies = 0
+
+    async def enter(self) -> None:
+        while not self._has_entered():
+            await asyncio.sleep(GATE_POLL_SECONDS)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._writers -= 1
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Lets no writer in, and begins when those inside have left."""
+        with self._lock:
+            self._copies += 1
+        try:
+            while self._writers > 0:
+                time.sleep(GATE_POLL_SECONDS)
+            yield
+        finally:
+            with self._lock:
+                self._copies -= 1
+
+    def _has_entered(self) -> bool:
+        with self._lock:
+            if self._copies > 0:
+                return False
+            self._writers += 1
+            return True
+
+
 class StateStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory / "services"
@@ -46,6 +93,8 @@ class StateStore:
         self._changes = 0
         self._saved = 0
         self._stopped = threading.Event()
+        self._gate = Gate()
+        self._saver = ThreadPoolExecutor(1, "save")
 
     def install(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -67,6 +116,22 @@ class StateStore:
         state = self.load("s3")
         return set(state["buckets_meta"]._data) if state else set()
 
+    @property
+    def saved_at(self) -> float:
+        """When the loaded state was written, in seconds since the epoch; 0 where there is none."""
+        return self._index.stat().st_mtime if self._index.exists() else 0.0
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Around a request that must be on disk, whole, before it is answered."""
+        await self._gate.enter()
+        try:
+            yield
+        finally:
+            self._gate.leave()
+        self.changed()
+        await asyncio.get_running_loop().run_in_executor(self._saver, self.save)
+
     def changed(self) -> None:
         """Something may have changed; called for each request and each event of a job or an execution."""
         self._changes += 1
@@ -84,11 +149,10 @@ class StateStore:
             changes = self._changes
             if changes == self._saved:
                 return
+            with self._gate.closed():
+                copies = self._copies()
             digests = dict(self._digests)
-            for service, get_state in ministack_app._build_persistence_save_dict().items():
-                data = self._serialised(service, get_state)
-                if data is None:
-                    continue
+            for service, data in copies.items():
                 digest = hashlib.sha256(data).hexdigest()[:16]
                 if digests.get(service) != digest:
                     _write(self._file(service, digest), data)
@@ -98,6 +162,12 @@ class StateStore:
                 self._digests = digests
                 self._remove_unnamed()
             self._saved = changes
+
+    def _copies(self) -> dict[str, bytes]:
+        services = ministack_app._build_persistence_save_dict()
+        order = sorted(services, key=lambda service: service == LAST_COPIED)
+        copies = {service: self._serialised(service, services[service]) for service in order}
+        return {service: data for service, data in copies.items() if data is not None}
 
     def _file(self, service: str, digest: str) -> Path:
         return self._directory / f"{service}-{digest}.json"

@@ -21,6 +21,10 @@ EXECUTION_CAUSE = "The embedded AWS was restarted while the execution was runnin
 # What MiniStack's own restore makes of a running execution.
 UPSTREAM_ERROR = "States.ServiceRestart"
 
+# Events come at least once: an end this short before the last snapshot may have been heard by nobody.
+MAYBE_UNHEARD_SECONDS = 60
+UNHAPPY_ENDS = ("FAILED", "TIMED_OUT", "ABORTED")
+
 STACK_STATUS_AFTER = {
     "CREATE_IN_PROGRESS": "ROLLBACK_COMPLETE",
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_COMPLETE",
@@ -33,12 +37,15 @@ class Recovery:
         self._jobs: list[dict[str, Any]] = []
         self._executions: list[dict[str, Any]] = []
 
-    def end_unfinished(self, saved_buckets: set[tuple[str, str]]) -> None:
-        """Before the first request is served."""
+    def end_unfinished(self, saved_buckets: set[tuple[str, str]], saved_at: float) -> None:
+        """Before the first request is served. `saved_at`: when the state was written, epoch seconds."""
         self._drop_unsaved_buckets(saved_buckets)
+        recently_ms = (saved_at - MAYBE_UNHEARD_SECONDS) * 1000
         for job in batch._jobs.all_values():
             if job["status"] not in TERMINAL:
                 self._end_job(job)
+            elif job.get("stoppedAt", 0) >= recently_ms:
+                self._jobs.append(job)
         for execution in sfn._executions.all_values():
             if execution.get("error") == UPSTREAM_ERROR:
                 execution["events"] = execution["events"][:]
@@ -46,6 +53,9 @@ class Recovery:
                     execution, "ABORTED", "ExecutionAborted", EXECUTION_ERROR, EXECUTION_CAUSE
                 )
                 self._executions.append(execution)
+            elif execution["status"] in UNHAPPY_ENDS:
+                if sfn._iso_to_epoch_ms(execution["stopDate"]) >= recently_ms:
+                    self._executions.append(execution)
         for stack in cloudformation._stacks.all_values():
             self._end_deployment(stack)
         for function in lambda_svc._functions.all_values():

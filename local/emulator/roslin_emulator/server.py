@@ -28,6 +28,10 @@ from roslin_emulator.stats import RequestCounter, memory_mib
 
 logger = logging.getLogger("roslin.server")
 
+# Where API Gateway's APIs answer on one host: CDK's outputs name this path.
+TEAM_API_PATH = "/_aws/execute-api/"
+READING_METHODS = ("GET", "HEAD", "OPTIONS")
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -52,16 +56,32 @@ class Emulator:
             await ministack_app.app(scope, receive, self._completing_startup(send))
         elif scope["type"] == "http" and scope["path"].startswith("/_roslin/"):
             await self._answer_own(scope["path"], send)
+        elif scope["type"] == "http":
+            self._count(scope)
+            workarounds.request_messages.set(receive)
+            if scope["path"].startswith(TEAM_API_PATH) and scope["method"] not in READING_METHODS:
+                await self._answer_once_saved(scope, receive, send)
+            else:
+                await ministack_app.app(scope, receive, send)
         else:
-            if scope["type"] == "http":
-                self._count(scope)
-                workarounds.request_messages.set(receive)
             await ministack_app.app(scope, receive, send)
+
+    async def _answer_once_saved(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """A run that was accepted is not forgotten, even by kill -9."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        async with self._store.writing():
+            await ministack_app.app(scope, receive, keep)
+        for message in answer:
+            await send(message)
 
     def _completing_startup(self, send: Send) -> Send:
         async def sending(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self._recovery.end_unfinished(self._store.saved_buckets())
+                self._recovery.end_unfinished(self._store.saved_buckets(), self._store.saved_at)
             await send(message)
 
         return sending

@@ -86,6 +86,23 @@ def test_unfinished_work_is_ended_and_announced(tmp_path: Path, number: int) -> 
     emulator.stop()
 
 
+def test_an_end_that_nobody_may_have_heard_is_announced_again(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path).start()
+    target = make_recorder(emulator, "events")
+    make_rule(emulator, "ends", {"source": ["aws.states"], "detail": {"status": ["FAILED"]}}, target)
+    machine = Machine(
+        emulator, "machine", {"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "Own"}}}
+    )
+    machine.start(name="failing")
+    wait_until(lambda: len(recorded(emulator, "events")) == 1, what="the event of its end")
+    emulator.stop()
+    emulator.start()
+    wait_until(lambda: len(recorded(emulator, "events")) == 2, what="the event once more")
+    first, again = recorded(emulator, "events")
+    assert again["detail"] == first["detail"]
+    emulator.stop()
+
+
 def test_everything_that_was_deployed_comes_back(tmp_path: Path) -> None:
     emulator = Emulator(tmp_path).start()
     stack = Stack(emulator)
