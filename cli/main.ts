@@ -47,5 +47,10 @@ function report(error: unknown): number {
     printError(error, process.argv.includes('--json'))
     return exitCodeOf(error)
   }
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') {
+    return report(
+      new RoslinError('DISK_FULL', `The disk is full: ${error.message}.`, 'Make room, then try again.'),
+    )
+  }
   throw error
 }

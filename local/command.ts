@@ -47,7 +47,7 @@ export async function run(
   interruption.throwIfAborted()
   if (code === 0) return output
   const shown = `${command} ${args.join(' ')}`
-  if (/No space left on device|ENOSPC/.test(output)) {
+  if (/No space left on device|ENOSPC|disk of the embedded AWS is full/.test(output)) {
     throw new RoslinError(
       'DISK_FULL',
       `The disk is full: ${shown} could not go on.`,

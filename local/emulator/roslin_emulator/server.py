@@ -18,7 +18,7 @@ from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.core.router import detect_service
 
-from roslin_emulator import batch_api, cloudformation, stepfunctions, workarounds
+from roslin_emulator import batch_api, cloudformation, disk_space, stepfunctions, workarounds
 from roslin_emulator.images import Images
 from roslin_emulator.jobs import JobRunner
 from roslin_emulator.persistence import StateStore
@@ -35,6 +35,17 @@ READING_METHODS = ("GET", "HEAD", "OPTIONS")
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+async def _answer(send: Send, status: int, content_type: str, body: bytes) -> None:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        # The request's own body may not have been read.
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Emulator:
@@ -57,12 +68,27 @@ class Emulator:
         elif scope["type"] == "http" and scope["path"].startswith("/_roslin/"):
             await self._answer_own(scope["path"], send)
         elif scope["type"] == "http":
-            self._count(scope)
-            workarounds.request_messages.set(receive)
-            if scope["path"].startswith(TEAM_API_PATH) and scope["method"] not in READING_METHODS:
-                await self._answer_once_saved(scope, receive, send)
-            else:
-                await ministack_app.app(scope, receive, send)
+            await self._answer_request(scope, receive, send)
+        else:
+            await ministack_app.app(scope, receive, send)
+
+    async def _answer_request(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        service = self._count(scope, headers)
+        workarounds.request_messages.set(receive)
+        is_writing = scope["method"] not in READING_METHODS
+        to_team_api = scope["path"].startswith(TEAM_API_PATH)
+        if scope["method"] in ("PUT", "POST") and (to_team_api or service == "s3"):
+            length = headers.get("content-length", "")
+            if message := disk_space.shortage(
+                self._settings.state_dir, int(length) if length.isdigit() else 0
+            ):
+                answer = disk_space.api_problem(message) if to_team_api else disk_space.s3_error(message)
+                return await _answer(send, disk_space.STATUS, *answer)
+        if is_writing and to_team_api:
+            await self._answer_once_saved(scope, receive, send)
         else:
             await ministack_app.app(scope, receive, send)
 
@@ -86,15 +112,13 @@ class Emulator:
 
         return sending
 
-    def _count(self, scope: dict[str, Any]) -> None:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
+    def _count(self, scope: dict[str, Any], headers: dict[str, str]) -> str:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         service = detect_service(scope["method"], scope["path"], headers, query)
         self._requests.count(service)
         self._store.changed()
         workarounds.takes_large_bodies.set(service == "s3")
+        return service
 
     async def _answer_own(self, path: str, send: Send) -> None:
         answers: dict[str, Callable[[], dict[str, Any]]] = {
@@ -103,9 +127,7 @@ class Emulator:
         }
         answer = answers.get(path)
         body = json.dumps(answer() if answer else {"message": f"no such path: {path}"}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 200 if answer else 404, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await _answer(send, 200 if answer else 404, "application/json", body)
 
     def _health(self) -> dict[str, Any]:
         return {
