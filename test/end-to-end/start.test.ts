@@ -116,7 +116,7 @@ describe('npm start -- --once', () => {
   })
 
   it('counts the tokens of prompts before the run as the trainer does', async () => {
-    const folder = join(stateDir, 'models', 'smollm2-135m-instruct')
+    const folder = join(paths.models, 'smollm2-135m-instruct')
     const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'))
     const count = tokenCounter(read('tokenizer.json'), read('tokenizer_config.json'))
     const texts = recipe.evaluation.prompts.map((prompt) => promptText(recipe.template, prompt))
