@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { RoslinError } from '../core/errors.ts'
-import type { LocalImage } from './images.ts'
+import { type LocalImages, writeImages } from './images.ts'
 import { interruption } from './interruption.ts'
 import { paths, root } from './paths.ts'
 
 export interface EmulatorOptions {
   readonly port: number
-  readonly images: Readonly<Record<string, LocalImage>>
+  readonly images: LocalImages
   /** Jobs that run at once. */
   readonly jobSlots: number
   /** Whether it goes on after this process; else it ends with it, however this process ends. */
@@ -50,7 +50,7 @@ export async function emulatorHealth(port: number): Promise<Health | undefined> 
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { port, background } = options
   mkdirSync(paths.aws, { recursive: true })
-  writeFileSync(paths.images, JSON.stringify(options.images, null, 2))
+  writeImages(options.images)
   const log = openSync(paths.emulatorLog, 'w')
   const args = [
     '-m',

@@ -3,7 +3,7 @@ import { ensureDemoModel } from './demo-model.ts'
 import { ensureDeployed } from './deploy.ts'
 import { type Embedded, findEmbedded, forget, remember } from './embedded.ts'
 import { emulatorHealth, startEmulator, stopProcess } from './emulator.ts'
-import { trainerImage } from './images.ts'
+import { trainerImages, writeImages } from './images.ts'
 import { withProgress } from './progress.ts'
 import { ensurePython } from './python.ts'
 
@@ -12,6 +12,8 @@ export interface UpOptions {
   readonly team: string
   readonly jobSlots: number
   readonly background: boolean
+  /** A command in place of the trainer's image. */
+  readonly trainer?: string
 }
 
 export interface Up {
@@ -24,15 +26,17 @@ export interface Up {
 export async function up(options: UpOptions): Promise<Up> {
   await ensurePython()
   await ensureDemoModel()
+  const images = trainerImages(options.trainer)
   const running = await findEmbedded()
   if (running) {
+    writeImages(images)
     const embedded = { ...running, team: options.team }
     await ensureDeployed(embedded)
     remember(embedded)
     return { embedded, stop: undefined }
   }
   const emulator = await withProgress(`Embedded AWS on port ${options.port}`, () =>
-    startEmulator({ ...options, images: trainerImage }),
+    startEmulator({ ...options, images }),
   )
   const stop = async () => {
     await emulator.stop()

@@ -3,7 +3,7 @@ import { parseTeamName } from '../../core/team.ts'
 import { heedInterruption } from '../../local/interruption.ts'
 import { down, up } from '../../local/up.ts'
 import { say } from '../output.ts'
-import { jobSlotsOption, portOption } from './options.ts'
+import { jobSlotsOption, portOption, trainerOption } from './options.ts'
 
 /** The team that is deployed to the embedded AWS where none is named. */
 export const DEMO_TEAM = 'demo'
@@ -14,8 +14,9 @@ export function addEmbeddedCommands(program: Command): void {
     .description('start the embedded AWS on this machine, with a team deployed to it')
     .addOption(portOption())
     .addOption(jobSlotsOption())
+    .addOption(trainerOption())
     .option('--team <name>', 'the team to deploy', DEMO_TEAM)
-    .action(async (options: { port: number; jobSlots: number; team: string }) => {
+    .action(async (options: { port: number; jobSlots: number; trainer?: string; team: string }) => {
       heedInterruption()
       const { embedded } = await up({ ...options, team: parseTeamName(options.team), background: true })
       say(

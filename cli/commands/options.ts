@@ -17,6 +17,9 @@ export const jobSlotsOption = () =>
     .default(1)
     .argParser((text) => wholeNumber(text, 1, 64))
 
+export const trainerOption = () =>
+  new Option('--trainer <command>', "a command to run in place of the trainer's image, on this machine")
+
 export function wholeNumber(text: string, least: number, most: number): number {
   const value = Number(text)
   if (Number.isInteger(value) && value >= least && value <= most) return value

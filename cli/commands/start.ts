@@ -12,7 +12,7 @@ import { printOutcome, startRun } from '../run-and-follow.ts'
 import { findTarget } from '../target.ts'
 import { watchRun } from '../watch.ts'
 import { DEMO_TEAM } from './embedded.ts'
-import { jobSlotsOption, portOption } from './options.ts'
+import { jobSlotsOption, portOption, trainerOption } from './options.ts'
 
 const DEFAULT_RECIPE = join(root, 'recipes/dolly-mini.yaml')
 
@@ -24,32 +24,38 @@ export function addStartCommand(program: Command): void {
     .option('--once', 'end when the run has ended; 0 only when it succeeded')
     .addOption(portOption())
     .addOption(jobSlotsOption())
-    .action(async (recipe: string, options: { once?: boolean; port: number; jobSlots: number }) => {
-      heedInterruption()
-      // A recipe that cannot be used is told of before minutes of set-up, not after.
-      readRecipe(recipe)
-      const { embedded, stop } = await up({ ...options, team: DEMO_TEAM, background: false })
-      try {
-        const client = new Client(await findTarget(embedded.team))
-        const run = await startRun(client, recipe)
-        say(`run ${run.runId} of ${recipe}`)
-        const ended = await watchRun(client, run.runId, interruption)
-        await printOutcome(client, ended)
-        process.exitCode = ended.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
-        if (options.once) return
-        say(
-          `The embedded AWS serves on port ${embedded.port}: try \`npx roslin runs list\` in another terminal.`,
-        )
-        if (!stop) return
-        say('Ctrl-C ends it.')
-        if (!interruption.aborted) await untilInterrupted()
-      } finally {
-        if (stop) {
-          say('Stopping the embedded AWS; what it holds stays on disk.')
-          await stop()
+    .addOption(trainerOption())
+    .action(
+      async (
+        recipe: string,
+        options: { once?: boolean; port: number; jobSlots: number; trainer?: string },
+      ) => {
+        heedInterruption()
+        // A recipe that cannot be used is told of before minutes of set-up, not after.
+        readRecipe(recipe)
+        const { embedded, stop } = await up({ ...options, team: DEMO_TEAM, background: false })
+        try {
+          const client = new Client(await findTarget(embedded.team))
+          const run = await startRun(client, recipe)
+          say(`run ${run.runId} of ${recipe}`)
+          const ended = await watchRun(client, run.runId, interruption)
+          await printOutcome(client, ended)
+          process.exitCode = ended.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
+          if (options.once) return
+          say(
+            `The embedded AWS serves on port ${embedded.port}: try \`npx roslin runs list\` in another terminal.`,
+          )
+          if (!stop) return
+          say('Ctrl-C ends it.')
+          if (!interruption.aborted) await untilInterrupted()
+        } finally {
+          if (stop) {
+            say('Stopping the embedded AWS; what it holds stays on disk.')
+            await stop()
+          }
         }
-      }
-    })
+      },
+    )
 }
 
 /** An abort listener alone does not keep a process alive. */

@@ -1,0 +1,102 @@
+"""A trainer of one's own: Hugging Face's Trainer, keeping docs/container-contract.md."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DataCollatorForSeq2Seq,
+    Trainer,
+    TrainingArguments,
+)
+
+# Bucket names are no host names on the embedded AWS.
+STYLE = "path" if "AWS_ENDPOINT_URL" in os.environ else "auto"
+s3 = boto3.client("s3", config=Config(s3={"addressing_style": STYLE}))
+
+
+def locate(uri: str) -> dict[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": key}
+
+
+def read_json(uri: str):
+    return json.load(s3.get_object(**locate(uri))["Body"])
+
+
+def fetch(uri: str, folder: Path) -> Path:
+    at = locate(uri.rstrip("/") + "/")
+    for item in s3.list_objects_v2(Bucket=at["Bucket"], Prefix=at["Key"])["Contents"]:
+        s3.download_file(at["Bucket"], item["Key"], str(folder / Path(item["Key"]).name))
+    return folder
+
+
+def encode(row: dict, tokenizer, template: dict, max_tokens: int) -> dict[str, list[int]]:
+    """Labels are −100, "not learned", through the prompt."""
+    text = template["promptWithInput"] if row.get("input") else template["prompt"]
+    text = text.replace("{input}", row.get("input", "")).replace("{instruction}", row["instruction"])
+    prompt = tokenizer(text).input_ids
+    response = tokenizer(f"{row['output']}\n\n{template['end']}", add_special_tokens=False).input_ids
+    response.append(tokenizer.eos_token_id)
+    labels = [-100] * len(prompt) + response
+    return {"input_ids": (prompt + response)[:max_tokens], "labels": labels[:max_tokens]}
+
+
+def publish(folder: Path, uri: str, epochs: int) -> None:
+    """The manifest comes last: before it, nobody takes the model for complete."""
+    files = []
+    for path in filter(Path.is_file, sorted(folder.iterdir())):
+        s3.upload_file(str(path), *locate(uri + path.name).values())
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        files.append({"path": path.name, "bytes": len(content), "sha256": sha256})
+    manifest = {"kind": "model", "epoch": epochs, "files": files}
+    s3.put_object(**locate(uri + "manifest.json"), Body=json.dumps(manifest))
+
+
+def train(plan: dict, scratch: Path) -> None:
+    recipe, settings = plan["recipe"], plan["recipe"]["training"]
+    source = plan["baseModel"]["source"]
+    source = source[5:] if source.startswith("hf://") else fetch(source, scratch)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    rows = read_json(plan["dataset"]["uri"])
+    arguments = TrainingArguments(
+        output_dir=str(scratch / "out"),
+        num_train_epochs=settings["epochs"],
+        learning_rate=settings["learningRate"],
+        lr_scheduler_type=settings["schedule"],
+        per_device_train_batch_size=settings["batchSizePerGpu"],
+        gradient_accumulation_steps=settings["gradientAccumulationSteps"],
+        seed=settings["seed"],
+        use_cpu=recipe["resources"]["gpus"] == 0,
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+    )
+    trainer = Trainer(
+        AutoModelForCausalLM.from_pretrained(source),
+        arguments,
+        train_dataset=[encode(row, tokenizer, recipe["template"], settings["maxTokens"]) for row in rows],
+        data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
+    )
+    trainer.train()
+    trainer.save_model(str(scratch / "model"))
+    tokenizer.save_pretrained(scratch / "model")
+    publish(scratch / "model", plan["modelUri"], settings["epochs"])
+
+
+plan = read_json(os.environ["ROSLIN_PLAN_URI"])
+if plan["planVersion"] != 1:
+    sys.exit(10)
+# Nothing is prepared, and no answers are compared: these steps have nothing to do.
+if os.environ["ROSLIN_STEP"] == "train":
+    with tempfile.TemporaryDirectory() as scratch:
+        train(plan, Path(scratch))
