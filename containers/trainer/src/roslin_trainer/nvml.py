@@ -57,7 +57,7 @@ class CallError:
 
 
 class Nvml:
-    """NVML, initialised; raises NvmlMissing where it cannot be. Later a call that fails is noted in `errors`."""
+    """NVML, initialised: raises NvmlMissing where it cannot be. Calls that fail later go to `errors`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         try:
