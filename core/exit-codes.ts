@@ -11,6 +11,12 @@ export const EXIT_CODES = {
   budgetStopped: 24,
   driverMismatch: 30,
   resourcesMissing: 31,
+  gpuUnsupported: 32,
+  gpusMissing: 33,
+  gpuMemoryTooSmall: 34,
+  precisionUnsupported: 35,
+  storageDenied: 36,
+  communicationFailed: 37,
   storage: 40,
 } as const
 

@@ -112,8 +112,44 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'resources-missing',
     matches: exits(EXIT_CODES.resourcesMissing),
-    message: 'The machine has less than the plan needs: GPUs, GPU memory, or disk.',
+    message: 'The machine has less scratch disk or shared memory than the plan needs.',
     nextStep: "Read the run's log for what was missing; choose another capacity option.",
+  },
+  {
+    class: 'gpu-unsupported',
+    matches: exits(EXIT_CODES.gpuUnsupported),
+    message: "The image's PyTorch has no kernels for the machine's GPUs.",
+    nextStep: "Choose another capacity option, or a trainer image built for these GPUs in the team's file.",
+  },
+  {
+    class: 'gpus-missing',
+    matches: exits(EXIT_CODES.gpusMissing),
+    message: 'The machine has fewer GPUs than the plan asks for.',
+    nextStep: 'Check the machine image and its driver, or lower resources.gpus.',
+  },
+  {
+    class: 'gpu-memory-too-small',
+    matches: exits(EXIT_CODES.gpuMemoryTooSmall),
+    message: "The machine's GPUs have less memory than training needs.",
+    nextStep: 'Choose a capacity option with larger or more GPUs, or use training.method: lora.',
+  },
+  {
+    class: 'precision-unsupported',
+    matches: exits(EXIT_CODES.precisionUnsupported),
+    message: 'The machine does not train in the precision that the recipe asks for.',
+    nextStep: 'Set training.precision to auto, or choose another capacity option.',
+  },
+  {
+    class: 'storage-denied',
+    matches: exits(EXIT_CODES.storageDenied),
+    message: 'The job may not read or write where it must.',
+    nextStep: "Check the job role's rights, the bucket's policy and its key, then start the run again.",
+  },
+  {
+    class: 'communication-failed',
+    matches: exits(EXIT_CODES.communicationFailed),
+    message: 'The training processes could not talk to each other.',
+    nextStep: "Read the run's log for the ranks that did not answer, then start the run again.",
   },
   {
     class: 'storage',

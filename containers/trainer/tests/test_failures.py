@@ -103,13 +103,14 @@ def test_missing_gpus(make_run):
     run = make_run()
     run.content["recipe"]["resources"]["gpus"] = 8
     run.write()
-    assert run.step("train") == ExitCode.RESOURCES_MISSING
+    assert run.step("train") == ExitCode.GPUS_MISSING
+    assert run.json("error.json")["code"] == "GPUS_MISSING"
 
 
 def test_precision_without_hardware(make_run):
     run = make_run(training={"precision": "fp16"})
     run.step("prepare")
-    assert run.step("train") == ExitCode.USER_ERROR
+    assert run.step("train") == ExitCode.PRECISION_UNSUPPORTED
     assert run.json("error.json")["code"] == "PRECISION_UNSUPPORTED"
 
 

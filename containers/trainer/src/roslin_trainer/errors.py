@@ -8,6 +8,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from roslin_trainer.exit_codes import ExitCode
 
+# S3's answers that no second attempt changes; 401 and 403 are those to a HEAD request, which has no body.
+DENIED_CODES = frozenset(
+    ("AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket")
+    + ("401", "403")
+)
+
 
 class TrainerError(Exception):
     """Ends the step: `code` is explained in docs/troubleshooting.md, `next_step` says what to do."""
@@ -58,6 +64,23 @@ def interrupted() -> TrainerError:
     )
 
 
+def is_denied(error: BaseException) -> bool:
+    """Whether S3 refuses, as it will the next time: a right, a key or the bucket itself is missing."""
+    if not isinstance(error, ClientError):
+        return False
+    code = error.response.get("Error", {}).get("Code", "")
+    return code in DENIED_CODES or code.startswith("KMS.")
+
+
+def storage_denied(message: str) -> TrainerError:
+    return TrainerError(
+        ExitCode.STORAGE_DENIED,
+        "STORAGE_DENIED",
+        message,
+        "Check the rights of the job's role, the bucket's policy and its KMS key; then start the run again.",
+    )
+
+
 def as_trainer_error(error: BaseException) -> TrainerError:
     """Names what went wrong, for any exception that reaches the top."""
     if isinstance(error, TrainerError):
@@ -76,6 +99,8 @@ def as_trainer_error(error: BaseException) -> TrainerError:
             f"The scratch disk is full: {error}",
             "Give the job a larger disk, or point ROSLIN_SCRATCH_DIR to one.",
         )
+    if is_denied(error):
+        return storage_denied(f"S3 refuses: {error}")
     if isinstance(error, (BotoCoreError, Boto3Error, ClientError)):
         return TrainerError(
             ExitCode.STORAGE,

@@ -10,9 +10,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from roslin_trainer.errors import TrainerError, as_trainer_error, model_unreadable
+from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
+from roslin_trainer.precision import resolve_precision
 
 
 def quiet_libraries() -> None:
@@ -70,18 +71,10 @@ def stored_dtype(config) -> torch.dtype:
 def choose_dtype(precision: str) -> torch.dtype:
     """The recipe's precision on this machine. Raises TrainerError PRECISION_UNSUPPORTED."""
     on_gpu = torch.cuda.is_available()
-    has_bf16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    if precision == "auto":
-        return (torch.bfloat16 if has_bf16 else torch.float16) if on_gpu else torch.float32
-    if precision == "fp32" or (precision == "fp16" and on_gpu) or (precision == "bf16" and has_bf16):
-        return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+    capability = torch.cuda.get_device_capability() if on_gpu else None
     device = torch.cuda.get_device_name() if on_gpu else "a CPU"
-    raise TrainerError(
-        ExitCode.USER_ERROR,
-        "PRECISION_UNSUPPORTED",
-        f"training.precision is {precision}, which {device} does not train in.",
-        "Set training.precision to auto.",
-    )
+    resolved, _ = resolve_precision(precision, capability, device)
+    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[resolved]
 
 
 def with_adapters(model: PreTrainedModel, training: Training, source: str) -> PeftModel:

@@ -15,6 +15,7 @@ class BaseModel:
     source: str
     revision: str | None
     context_tokens: int
+    parameters: int | None
     mirror_uri: str
 
 
@@ -151,6 +152,7 @@ def _view(content: dict) -> Plan:
             source=base_model["source"],
             revision=base_model.get("revision"),
             context_tokens=base_model["contextTokens"],
+            parameters=base_model.get("parameters"),
             mirror_uri=base_model["mirrorUri"],
         ),
         dataset=Dataset(

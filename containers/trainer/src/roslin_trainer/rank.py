@@ -23,6 +23,7 @@ from roslin_trainer.model import (
     with_adapters,
 )
 from roslin_trainer.plan import Plan, read_plan
+from roslin_trainer.preflight.communication import check_communication
 from roslin_trainer.prepare import HELD_OUT_ROWS, TRAIN_ROWS
 from roslin_trainer.signals import StopSignal
 from roslin_trainer.storage import open_folder
@@ -79,7 +80,8 @@ def _deepspeed_engine(plan: Plan, inputs: Inputs, rows: Rows, checkpoint: Path |
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    deepspeed.init_distributed(dist_backend="nccl" if torch.cuda.is_available() else "gloo", verbose=False)
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    check_communication(lambda: deepspeed.init_distributed(dist_backend=backend, verbose=False))
     dtype = choose_dtype(plan.training.precision)
     # Alive while loading, it makes Transformers give each rank only its part of the weights.
     zero = HfDeepSpeedConfig(zero_config(dtype))
@@ -124,6 +126,9 @@ def main() -> None:
         if named.exit_code == ExitCode.UNEXPECTED:
             traceback.print_exc()
         inputs.error_file(rank).write_text(json.dumps(named.to_json("train")))
+        if named.exit_code == ExitCode.COMMUNICATION_FAILED:
+            # A thread may be stuck in a collective: an orderly end could wait for it.
+            os._exit(named.exit_code)
         # All ranks stop together after a signal: on a failure, torchrun would kill the one that uploads.
         sys.exit(0 if named.exit_code == ExitCode.INTERRUPTED else named.exit_code)
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 
 MIB = 2**20
 PARALLEL_FILES = 4
+PROBE = "preflight"
 # "classic": the CRT client ignores the endpoint that the embedded AWS is reached at.
 TRANSFER = TransferConfig(
     multipart_threshold=64 * MIB,
@@ -44,6 +46,9 @@ class Folder(Protocol):
     def upload(self, source: Path, path: str) -> None: ...
 
     def download(self, path: str, target: Path) -> None: ...
+
+    def probe_write(self) -> None:
+        """Raises as `write` would where it may not; leaves nothing, and needs no right to delete."""
 
     def delete(self, paths: list[str]) -> None:
         """Deletes in the order given; a file that is not there is no error."""
@@ -79,6 +84,11 @@ class LocalFolder:
 
     def download(self, path: str, target: Path) -> None:
         shutil.copyfile(self.root / path, target)
+
+    def probe_write(self) -> None:
+        partial = self._partial(PROBE)
+        partial.touch()
+        partial.unlink()
 
     def delete(self, paths: list[str]) -> None:
         for path in paths:
@@ -121,6 +131,17 @@ class S3Folder:
 
     def download(self, path: str, target: Path) -> None:
         s3_client().download_file(self.bucket, self.prefix + path, str(target), Config=TRANSFER)
+
+    def probe_write(self) -> None:
+        # An upload in parts needs the rights of any other, on bucket and key, and can be called off.
+        target = {"Bucket": self.bucket, "Key": self.prefix + PROBE}
+        upload = s3_client().create_multipart_upload(**target)["UploadId"]
+        try:
+            s3_client().upload_part(**target, UploadId=upload, PartNumber=1, Body=b"-")
+        finally:
+            # Who may not call off leaves a byte, which the bucket's lifecycle removes.
+            with suppress(ClientError):
+                s3_client().abort_multipart_upload(**target, UploadId=upload)
 
     def delete(self, paths: list[str]) -> None:
         # One by one: the order matters, and a checkpoint has few files.

@@ -1,13 +1,11 @@
 """The train step: fetches what training reads, trains, and publishes the model."""
 
-import torch
-
 from roslin_trainer.checkpoint import CheckpointStore
-from roslin_trainer.errors import TrainerError
-from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.inputs import fetch_complete
 from roslin_trainer.launch import run_ranks
+from roslin_trainer.node_profile import NodeProfile
 from roslin_trainer.plan import Plan
+from roslin_trainer.preflight import check_node
 from roslin_trainer.publish import publish_model
 from roslin_trainer.rank import Inputs, run_rank
 from roslin_trainer.signals import StopSignal
@@ -15,14 +13,12 @@ from roslin_trainer.storage import open_folder
 
 
 def train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
-    gpus = torch.cuda.device_count()
-    if plan.gpus > gpus:
-        raise TrainerError(
-            ExitCode.RESOURCES_MISSING,
-            "GPUS_MISSING",
-            f"The plan asks for {plan.gpus} GPUs, PyTorch {torch.__version__} sees {gpus}.",
-            "Check the instance type and its driver, or set resources.gpus to what the machine has.",
-        )
+    check_node(plan, inputs.scratch)
+    with NodeProfile(open_folder(plan.run_uri)):
+        _train(plan, plan_uri, inputs, stop)
+
+
+def _train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
     store = CheckpointStore(open_folder(plan.run_uri), plan.keep_epochs)
     fetch_complete(plan.base_model.mirror_uri, inputs.base)
     fetch_complete(plan.prepared_uri, inputs.rows)
