@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
 import type { RunDetail, RunList } from '../core/run-view.ts'
 
@@ -52,6 +53,10 @@ export function runsTable({ runs }: RunList): string {
   return table.toString()
 }
 
+export function timelineLine({ at, status, note }: TimelineEntry): string {
+  return `${at.slice(11, 19)}  ${status}${note ? `: ${note}` : ''}`
+}
+
 /** One run on a page: where it stands, what it has cost, why it failed. */
 export function runPage(run: RunDetail): string {
   const { prepare, train, evaluate } = Object.groupBy(run.attempts, ({ step }) => step)
@@ -75,7 +80,7 @@ export function runPage(run: RunDetail): string {
       `failure  ${run.failure.code} in ${run.failure.step}: ${run.failure.message}`,
       `         ${run.failure.nextStep}`,
     )
-  lines.push('', ...run.timeline.map(({ at, status }) => `${at.slice(11, 19)}  ${status}`), '')
+  lines.push('', ...run.timeline.map(timelineLine), '')
   for (const { step, jobStatus, executions, statusReason } of jobs) {
     const codes = executions.map(({ exitCode }) => exitCode ?? '…').join(', ')
     lines.push(

@@ -4,7 +4,7 @@ import { hasEnded } from '../core/run.ts'
 import type { Metrics } from '../core/run-files.ts'
 import type { RunDetail } from '../core/run-view.ts'
 import type { Client } from './client.ts'
-import { duration, usd } from './format.ts'
+import { duration, timelineLine, usd } from './format.ts'
 
 const POLL_MILLISECONDS = 1000
 /** A terminal shows each change; a log file is spared all but one line in about five seconds. */
@@ -19,7 +19,7 @@ export async function watchRun(client: Client, runId: string, signal: AbortSigna
   try {
     for (;;) {
       const run = await patiently(() => client.getRun(runId), signal)
-      for (const { status, at } of run.timeline.slice(shown)) display.entry(`${at.slice(11, 19)}  ${status}`)
+      for (const entry of run.timeline.slice(shown)) display.entry(timelineLine(entry))
       shown = run.timeline.length
       if (hasEnded(run.status)) return run
       const metrics = run.status === 'training' ? await metricsIfReady(client, runId, signal) : undefined

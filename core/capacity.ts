@@ -17,24 +17,27 @@ export interface FittingCapacity extends DeployedCapacity {
   readonly reason: string
 }
 
+/** One of the team's options that cannot train a recipe. */
+export interface RefusedCapacity {
+  readonly option: string
+  readonly reason: string
+}
+
 /**
- * The options that can train this recipe, in the team's order.
+ * The options that can train this recipe, in the team's order, and the others.
  * @throws RoslinError NO_CAPACITY_FITS, saying of each option why it does not.
  */
 export function fittingCapacity(
   recipe: Recipe,
   parameters: number,
   options: readonly DeployedCapacity[],
-): FittingCapacity[] {
+): { readonly fitting: FittingCapacity[]; readonly refused: RefusedCapacity[] } {
   const fitting: FittingCapacity[] = []
-  const refused: { path: string; message: string }[] = []
+  const refused: RefusedCapacity[] = []
   for (const [index, option] of options.entries()) {
-    const refusal = refuse(recipe, parameters, option)
-    if (refusal) {
-      refused.push({
-        path: `capacity.${index} (${option.instanceType} ${option.purchase})`,
-        message: refusal,
-      })
+    const reason = refuse(recipe, parameters, option)
+    if (reason) {
+      refused.push({ option: `capacity.${index} (${option.instanceType} ${option.purchase})`, reason })
       continue
     }
     const { price } = instanceType(option.instanceType)
@@ -45,12 +48,12 @@ export function fittingCapacity(
       reason: memoryFit(recipe, parameters, instanceType(option.instanceType)).reason,
     })
   }
-  if (fitting.length > 0) return fitting
+  if (fitting.length > 0) return { fitting, refused }
   throw new RoslinError(
     'NO_CAPACITY_FITS',
     `None of the team's ${options.length} capacity options can train ${recipe.name}.`,
     "Ask for less in the recipe's resources, use training.method: lora, or add an option to the team file.",
-    refused,
+    refused.map(({ option, reason }) => ({ path: option, message: reason })),
   )
 }
 

@@ -2,26 +2,31 @@ import type { AttemptExecution, RunCapacity } from './store/table.ts'
 
 interface PricedAttempt {
   readonly step: string
+  readonly option: number
   readonly executions: readonly AttemptExecution[]
 }
 
 /**
- * US dollars of a run until `now`: the hours its containers ran on the priced machine, at the list price of its plan.
+ * US dollars of a run until `now`: the hours its containers ran, at the list price of the option each ran on.
  * Prepare runs on the small CPU environment and is left out: below a cent a minute.
  */
 export function costUsd(
   attempts: readonly PricedAttempt[],
-  capacity: RunCapacity | undefined,
+  options: readonly RunCapacity[],
   now: Date,
 ): number {
-  if (!capacity) return 0
-  const milliseconds = attempts
+  return attempts
     .filter(({ step }) => step !== 'prepare')
-    .flatMap(({ executions }) => executions)
     .reduce(
-      (sum, { startedAt, stoppedAt }) =>
-        sum + ((stoppedAt ? Date.parse(stoppedAt) : now.getTime()) - Date.parse(startedAt)),
+      (sum, { option, executions }) => sum + hours(executions, now) * (options[option]?.priceUsdPerHour ?? 0),
       0,
     )
-  return (milliseconds / 3_600_000) * capacity.priceUsdPerHour
+}
+
+function hours(executions: readonly AttemptExecution[], now: Date): number {
+  return executions.reduce(
+    (sum, { startedAt, stoppedAt }) =>
+      sum + ((stoppedAt ? Date.parse(stoppedAt) : now.getTime()) - Date.parse(startedAt)) / 3_600_000,
+    0,
+  )
 }

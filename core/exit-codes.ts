@@ -19,6 +19,3 @@ export const EXIT_CODES = {
   communicationFailed: 37,
   storage: 40,
 } as const
-
-/** After these Batch starts the same job again: the host went away, not the training. */
-export const RETRIED_EXIT_CODES: readonly number[] = [EXIT_CODES.interrupted, EXIT_CODES.storage]

@@ -22,9 +22,30 @@ export interface FailedJob {
 interface FailureClass {
   readonly class: string
   readonly matches: (job: FailedJob) => boolean
+  readonly recovery: Recovery
   readonly message: string
   readonly nextStep: string
 }
+
+/** What the flow does about a failed job. Training goes on from its newest complete checkpoint each time. */
+export type Recovery =
+  | { readonly next: 'stop' }
+  /** The same capacity option again, at most `tries` times a run for this class. */
+  | {
+      readonly next: 'same-option'
+      readonly tries: number
+      readonly orElse: 'next-option' | 'stop'
+    }
+  | { readonly next: 'next-option' }
+  /** The next option with more memory: the same would fail again. */
+  | { readonly next: 'larger-option' }
+
+const STOP: Recovery = { next: 'stop' }
+const again = (tries: number, orElse: 'next-option' | 'stop'): Recovery => ({
+  next: 'same-option',
+  tries,
+  orElse,
+})
 
 const exits = (code: number) => (job: FailedJob) => job.exitCode === code
 const says = (pattern: RegExp) => (job: FailedJob) =>
@@ -35,12 +56,14 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'host-lost',
     matches: says(/Host EC2/),
+    recovery: again(20, 'next-option'),
     message: 'The machine went away while the job ran.',
     nextStep: 'Start the run again; on Spot, an on-demand option avoids this.',
   },
   {
     class: 'no-capacity',
     matches: says(/JobStateTimeLimit|CAPACITY:INSUFFICIENT|MISCONFIGURATION:/),
+    recovery: { next: 'next-option' },
     message: 'The job waited for its machine as long as it may, and none came.',
     nextStep:
       "Raise waitMinutes in the team file, add capacity options, or check the region's quota of vCPUs.",
@@ -48,24 +71,28 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'timeout',
     matches: says(/duration exceeded timeout/),
+    recovery: STOP,
     message: 'The job ran longer than it may.',
     nextStep: 'Raise limits.maxHours in the recipe, or train fewer epochs.',
   },
   {
     class: 'image-unavailable',
     matches: says(/CannotPullContainer/),
+    recovery: again(1, 'stop'),
     message: "The trainer's image could not be pulled.",
     nextStep: 'Check trainerImage in the team file, and deploy again.',
   },
   {
     class: 'user-error',
     matches: exits(EXIT_CODES.userError),
+    recovery: STOP,
     message: 'The recipe or its data cannot be used.',
     nextStep: 'Mend what the message names and start a new run.',
   },
   {
     class: 'model-unreadable',
     matches: exits(EXIT_CODES.modelUnreadable),
+    recovery: STOP,
     message: 'The base model could not be loaded.',
     nextStep:
       "Check baseModel in the recipe: a causal language model in Hugging Face's layout, or one GGUF file.",
@@ -73,6 +100,7 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'out-of-memory',
     matches: exits(EXIT_CODES.outOfMemory),
+    recovery: { next: 'larger-option' },
     message: 'The job ran out of memory.',
     nextStep:
       'Lower training.batchSizePerGpu or training.maxTokens, use training.method: lora, or ask for larger GPUs.',
@@ -80,18 +108,21 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'out-of-memory',
     matches: says(/OutOfMemory/),
+    recovery: { next: 'larger-option' },
     message: 'The container was ended because it used more memory than it was given.',
     nextStep: 'Lower training.batchSizePerGpu, or ask for a larger instance.',
   },
   {
     class: 'hung',
     matches: exits(EXIT_CODES.hung),
+    recovery: again(1, 'next-option'),
     message: 'Training made no step for far longer than its steps take.',
     nextStep: "Read the run's log for the stacks of all ranks, then start the run again.",
   },
   {
     class: 'diverged',
     matches: exits(EXIT_CODES.diverged),
+    recovery: STOP,
     message: 'The loss is no number any more.',
     nextStep:
       'Lower training.learningRate or add training.warmupSteps; with fp16, prefer GPUs that have bf16.',
@@ -99,12 +130,14 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'budget',
     matches: exits(EXIT_CODES.budgetStopped),
+    recovery: STOP,
     message: 'The run reached its cost limit.',
     nextStep: 'Raise the limit and start the run again.',
   },
   {
     class: 'driver-mismatch',
     matches: exits(EXIT_CODES.driverMismatch),
+    recovery: { next: 'next-option' },
     message: "The machine's GPU driver does not fit the image's PyTorch.",
     nextStep:
       "Use the machine image or the trainer image of the other driver branch in the team file's capacity.",
@@ -112,60 +145,70 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   {
     class: 'resources-missing',
     matches: exits(EXIT_CODES.resourcesMissing),
+    recovery: { next: 'next-option' },
     message: 'The machine has less scratch disk or shared memory than the plan needs.',
     nextStep: "Read the run's log for what was missing; choose another capacity option.",
   },
   {
     class: 'gpu-unsupported',
     matches: exits(EXIT_CODES.gpuUnsupported),
+    recovery: { next: 'next-option' },
     message: "The image's PyTorch has no kernels for the machine's GPUs.",
     nextStep: "Choose another capacity option, or a trainer image built for these GPUs in the team's file.",
   },
   {
     class: 'gpus-missing',
     matches: exits(EXIT_CODES.gpusMissing),
+    recovery: { next: 'next-option' },
     message: 'The machine has fewer GPUs than the plan asks for.',
     nextStep: 'Check the machine image and its driver, or lower resources.gpus.',
   },
   {
     class: 'gpu-memory-too-small',
     matches: exits(EXIT_CODES.gpuMemoryTooSmall),
+    recovery: { next: 'larger-option' },
     message: "The machine's GPUs have less memory than training needs.",
     nextStep: 'Choose a capacity option with larger or more GPUs, or use training.method: lora.',
   },
   {
     class: 'precision-unsupported',
     matches: exits(EXIT_CODES.precisionUnsupported),
+    recovery: { next: 'next-option' },
     message: 'The machine does not train in the precision that the recipe asks for.',
     nextStep: 'Set training.precision to auto, or choose another capacity option.',
   },
   {
     class: 'storage-denied',
     matches: exits(EXIT_CODES.storageDenied),
+    recovery: STOP,
     message: 'The job may not read or write where it must.',
     nextStep: "Check the job role's rights, the bucket's policy and its key, then start the run again.",
   },
   {
     class: 'communication-failed',
     matches: exits(EXIT_CODES.communicationFailed),
+    recovery: again(1, 'next-option'),
     message: 'The training processes could not talk to each other.',
     nextStep: "Read the run's log for the ranks that did not answer, then start the run again.",
   },
   {
     class: 'storage',
     matches: exits(EXIT_CODES.storage),
+    recovery: again(2, 'stop'),
     message: 'S3 could not be read or written.',
     nextStep: "Start the run again; if it stays, check the job role's rights on the team's bucket.",
   },
   {
     class: 'interrupted',
     matches: exits(EXIT_CODES.interrupted),
+    recovery: again(20, 'next-option'),
     message: 'The job was told to stop, and saved a checkpoint.',
     nextStep: 'Start the run again.',
   },
   {
     class: 'killed',
     matches: (job) => job.exitCode === 137 || job.exitCode === 143,
+    recovery: again(1, 'stop'),
     message: 'The process was killed from outside; often by the kernel, for want of memory.',
     nextStep: "Read the end of the run's log; lower training.batchSizePerGpu if memory was short.",
   },
@@ -173,28 +216,36 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
 
 const UNKNOWN = {
   class: 'unknown',
+  // Fails safe: it may have been a passing fault, and it may not.
+  recovery: again(1, 'stop'),
   message: 'The step ended in a way Roslin does not know.',
   nextStep: "Read the run's log.",
 }
 
 /** The failure of a run, in words for people. */
 export function classifyFailure(failed: FailedStep): RunFailure {
+  return classify(failed).failure
+}
+
+/** What failed, and what to do about it. */
+export function classify(failed: FailedStep): { readonly failure: RunFailure; readonly recovery: Recovery } {
   const { step, lastError } = failed
   if (failed.error === 'States.Timeout') {
-    return {
+    const failure = {
       step,
       class: 'timeout',
       code: 'STEP_TIMEOUT',
       message: `The step ${step} took longer than it may.`,
       nextStep: 'Raise limits.maxHours in the recipe if it was training; else read the log of the step.',
     }
+    return { failure, recovery: STOP }
   }
   const job = failedJob(failed.cause)
-  if (!job) return failureOfLambda(failed)
+  if (!job) return { failure: failureOfLambda(failed), recovery: STOP }
   const row = FAILURE_CLASSES.find(({ matches }) => matches(job)) ?? UNKNOWN
   const own = lastError && lastError.exitCode === job.exitCode ? lastError : undefined
   const reason = [job.containerReason, job.statusReason].filter(Boolean).join('; ')
-  return {
+  const failure = {
     step,
     class: row.class,
     code: own?.code ?? row.class.toUpperCase().replaceAll('-', '_'),
@@ -202,6 +253,7 @@ export function classifyFailure(failed: FailedStep): RunFailure {
       own?.message ?? `${row.message} (exit code ${job.exitCode ?? 'none'}; ${reason || 'no reason given'})`,
     nextStep: own?.nextStep ?? row.nextStep,
   }
+  return { failure, recovery: row.recovery }
 }
 
 /** The cause of a failed Batch task: the job, in Batch's words with capitals first. */

@@ -2,22 +2,32 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { BaseModelFacts } from './base-model.ts'
 import { type DeployedCapacity, fittingCapacity } from './capacity.ts'
-import { instanceType } from './instance-types.ts'
+import { type InstanceTypeName, instanceType } from './instance-types.ts'
 import { inheritedLicence } from './licence.ts'
 import { keptEpochs, type Recipe, recipeSchema } from './recipe.ts'
 import { storageLayout } from './storage-layout.ts'
+
+/** What a job asks of its machine. */
+const machineSchema = z.strictObject({
+  vcpus: z.int().positive(),
+  memoryMiB: z.int().positive(),
+  gpus: z.int().min(0),
+})
+
+export type PlannedMachine = z.output<typeof machineSchema>
 
 /** What one Batch job is given. */
 const stepSchema = z.strictObject({
   jobQueueArn: z.string(),
   jobDefinitionArn: z.string(),
-  vcpus: z.int().positive(),
-  memoryMiB: z.int().positive(),
-  gpus: z.int().min(0),
+  ...machineSchema.shape,
   timeoutSeconds: z.int().positive(),
 })
 
 export type PlannedStep = z.output<typeof stepSchema>
+
+/** Its queue and machine are those of the capacity option it runs on. */
+const gpuStepSchema = stepSchema.pick({ jobDefinitionArn: true, timeoutSeconds: true })
 
 /** What the system runs: the recipe with every reference pinned. Immutable; the only thing a container is pointed to. */
 export const planSchema = z.strictObject({
@@ -62,9 +72,12 @@ export const planSchema = z.strictObject({
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
       reason: z.string(),
+      machine: machineSchema,
     }),
   ),
-  steps: z.strictObject({ prepare: stepSchema, train: stepSchema, evaluate: stepSchema }),
+  /** The team's other options, and why they do not fit. */
+  refusedCapacity: z.array(z.strictObject({ option: z.string(), reason: z.string() })),
+  steps: z.strictObject({ prepare: stepSchema, train: gpuStepSchema, evaluate: gpuStepSchema }),
 })
 
 export type Plan = z.output<typeof planSchema>
@@ -103,17 +116,7 @@ export function makePlan(
   deployment: Deployment,
 ): Plan {
   const layout = storageLayout(deployment.bucket)
-  const capacity = fittingCapacity(recipe, inputs.model.parameters, deployment.capacity)
-  const [first] = capacity
-  if (!first) throw new Error('fittingCapacity returns at least one option or throws')
-  const { vcpus, memoryGiB } = instanceType(first.instanceType)
-  const onGpuHost = {
-    jobQueueArn: first.jobQueueArn,
-    vcpus,
-    // The ECS agent and the kernel keep some: a job that asks for all of it is never placed.
-    memoryMiB: Math.floor(memoryGiB * 1024 * 0.9),
-    gpus: recipe.resources.gpus,
-  }
+  const { fitting, refused } = fittingCapacity(recipe, inputs.model.parameters, deployment.capacity)
   const prepareMemoryMiB = prepareMemory(inputs.model.parameters)
   return {
     planVersion: 1,
@@ -139,7 +142,11 @@ export function makePlan(
       { of: recipe.dataset.source, spdx: recipe.dataset.licence },
     ]),
     code: { version: deployment.codeVersion, trainerImage: deployment.trainerImage },
-    capacity,
+    capacity: fitting.map((option) => ({
+      ...option,
+      machine: wholeMachine(option.instanceType, recipe.resources.gpus),
+    })),
+    refusedCapacity: refused,
     steps: {
       prepare: {
         jobQueueArn: deployment.cpuJobQueueArn,
@@ -150,17 +157,21 @@ export function makePlan(
         timeoutSeconds: PREPARE_TIMEOUT_SECONDS,
       },
       train: {
-        ...onGpuHost,
         jobDefinitionArn: deployment.jobDefinitionArns.train,
         timeoutSeconds: Math.ceil(recipe.limits.maxHours * 3600),
       },
       evaluate: {
-        ...onGpuHost,
         jobDefinitionArn: deployment.jobDefinitionArns.evaluate,
         timeoutSeconds: EVALUATE_TIMEOUT_SECONDS,
       },
     },
   }
+}
+
+function wholeMachine(type: InstanceTypeName, gpus: number): PlannedMachine {
+  const { vcpus, memoryGiB } = instanceType(type)
+  // The ECS agent and the kernel keep some: a job that asks for all of it is never placed.
+  return { vcpus, memoryMiB: Math.floor(memoryGiB * 1024 * 0.9), gpus }
 }
 
 /** Prepare holds at most one copy of a shard, or all of a small model that it converts. */

@@ -50,7 +50,7 @@ export function runDetail(run: Run, attempts: readonly Attempt[], now: Date): Ru
   return {
     ...run,
     attempts,
-    costUsd: costUsd(attempts, run.capacity, runClock(run, now)),
+    costUsd: costUsd(attempts, run.options ?? [], runClock(run, now)),
     elapsedSeconds: elapsed(run, now),
   }
 }

@@ -75,6 +75,8 @@ export function runStatusOfJob(step: StepName, jobStatus: JobStatus): RunStatus 
 export interface TimelineEntry {
   readonly status: RunStatus
   readonly at: string
+  /** Why, where it is not the usual next one. */
+  readonly note?: string
 }
 
 /** Why a run failed: stable class and code, and what to do. */

@@ -1,6 +1,7 @@
 import { ElectroError } from 'electrodb'
 import type { StepName } from '../plan.ts'
 import type { Recipe } from '../recipe.ts'
+import type { Decision } from '../recovery.ts'
 import {
   hasEnded,
   type JobStatus,
@@ -31,6 +32,7 @@ export interface Run {
   readonly executionArn?: string
   readonly planUri?: string
   readonly capacity?: RunCapacity
+  readonly options?: readonly RunCapacity[]
   readonly failure?: RunFailure
   readonly model?: RunModel
 }
@@ -39,6 +41,8 @@ export interface Attempt {
   readonly runId: string
   readonly jobId: string
   readonly step: StepName
+  readonly attempt: number
+  readonly option: number
   readonly jobStatus: JobStatus
   readonly createdAt: string
   readonly executions: readonly AttemptExecution[]
@@ -55,6 +59,7 @@ export interface RunPage {
 export interface StatusDetails {
   readonly planUri?: string
   readonly capacity?: RunCapacity
+  readonly options?: readonly RunCapacity[]
   readonly executionArn?: string
   readonly failure?: RunFailure
   readonly model?: RunModel
@@ -91,12 +96,13 @@ export class RunStore {
     at: string,
     details: StatusDetails = {},
     position = runPosition(status),
+    note?: string,
   ): Promise<boolean> {
     return applied(() =>
       this.#table.entities.run
         .patch({ runId })
         .set({ status, position, ...(hasEnded(status) && { endedAt: at }), ...details })
-        .data(({ timeline }, { append }) => append(timeline, [{ status, at }]))
+        .data(({ timeline }, { append }) => append(timeline, [{ status, at, ...(note && { note }) }]))
         .where(
           ({ position: current, endedAt }, { lt, notExists }) =>
             `${lt(current, position)} AND ${notExists(endedAt)}`,
@@ -105,12 +111,27 @@ export class RunStore {
     )
   }
 
+  /** A job failed and is followed by another, on the capacity option that was decided. False when that is known already. */
+  async retry(runId: string, step: StepName, { progress, because }: Decision, at: string): Promise<boolean> {
+    const stored = await this.get(runId)
+    const capacity = stored?.run.options?.[progress.option]
+    const status = runStatusOfJob(step, 'SUBMITTED')
+    return this.advance(
+      runId,
+      status,
+      at,
+      capacity ? { capacity } : {},
+      runPosition(status, jobNumber(progress.attempt)),
+      because,
+    )
+  }
+
   /** Takes in a state of one of the run's Batch jobs: the attempt's item first, then the run's own status. */
   async recordJob(attempt: Attempt, at: string): Promise<void> {
     const { runId, jobId, ...fields } = attempt
     const position = runPosition(
       runStatusOfJob(attempt.step, attempt.jobStatus),
-      finishedExecutions(attempt),
+      jobNumber(attempt.attempt) + finishedExecutions(attempt),
       attempt.jobStatus,
     )
     await applied(() =>
@@ -154,6 +175,13 @@ export class RunStore {
     const runs = data.slice(0, limit)
     return { runs, cursor: data.length > limit ? (runs.at(-1)?.runId ?? null) : null }
   }
+}
+
+/** Room for the starts of one job: Batch may start one again by itself, though ours are told not to. */
+const EXECUTIONS_OF_JOB = 10
+
+function jobNumber(attempt: number): number {
+  return attempt * EXECUTIONS_OF_JOB
 }
 
 function finishedExecutions(attempt: Attempt): number {

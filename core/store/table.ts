@@ -33,6 +33,8 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         executionArn: { type: 'string' },
         planUri: { type: 'string' },
         capacity: { type: CustomAttributeType<RunCapacity>('any') },
+        /** The plan's capacity options, in order; an attempt names its own by index. */
+        options: { type: CustomAttributeType<readonly RunCapacity[]>('any') },
         failure: { type: CustomAttributeType<RunFailure>('any') },
         model: { type: CustomAttributeType<RunModel>('any') },
       },
@@ -62,6 +64,10 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         jobStatus: { type: JOB_STATUSES as unknown as JobStatus[], required: true },
         position: { type: 'number', required: true },
         createdAt: { type: 'string', required: true },
+        /** Jobs of the run that failed before this one. */
+        attempt: { type: 'number', required: true },
+        /** Index into the run's options. */
+        option: { type: 'number', required: true },
         /** Each time the container ran, the one running now included. */
         executions: { type: CustomAttributeType<AttemptExecution[]>('any'), required: true },
         statusReason: { type: 'string' },

@@ -4,6 +4,7 @@ export interface FlowDefinitionProps {
   readonly team: string
   readonly planFunctionArn: string
   readonly registerFunctionArn: string
+  readonly classifyFunctionArn: string
   readonly failFunctionArn: string
 }
 
@@ -32,7 +33,10 @@ const RETRY = [
 
 const RUN_ID = '{% $states.context.Execution.Input.runId %}'
 
-/** Plan → Prepare → Train → Evaluate → Register; Fail on any error. Amazon States Language, JSONata. */
+/**
+ * Plan → Prepare → Train → Evaluate → Register. A job that failed goes to Classify, which sends it to the same capacity option again,
+ * to the next one, or to Fail; any other error goes to Fail. Amazon States Language, JSONata.
+ */
 export function flowDefinition(props: FlowDefinitionProps) {
   return {
     Comment: 'One run: its input is {"runId"}, and its name is that id',
@@ -45,9 +49,10 @@ export function flowDefinition(props: FlowDefinitionProps) {
         Assign: {
           planUri: '{% $states.result.Payload.planUri %}',
           jobs: '{% $states.result.Payload.jobs %}',
+          progress: '{% $states.result.Payload.progress %}',
         },
         Output: {},
-        Catch: catchAs('plan'),
+        Catch: catchAs('plan', 'Fail'),
         Next: 'Prepare',
       },
       Prepare: batchTask('prepare', props.team, 'Train'),
@@ -56,11 +61,37 @@ export function flowDefinition(props: FlowDefinitionProps) {
       Register: {
         ...lambdaTask(props.registerFunctionArn, { runId: RUN_ID, planUri: '{% $planUri %}' }),
         Output: '{% $states.result.Payload %}',
-        Catch: catchAs('register'),
+        Catch: catchAs('register', 'Fail'),
         Next: 'Succeeded',
       },
       // Its output is the model version, for a larger flow that has started this one.
       Succeeded: { Type: 'Succeed' },
+      Classify: {
+        ...lambdaTask(props.classifyFunctionArn, {
+          runId: RUN_ID,
+          step: '{% $failedStep %}',
+          error: '{% $error %}',
+          planUri: '{% $planUri %}',
+          progress: '{% $progress %}',
+        }),
+        Assign: {
+          action: '{% $states.result.Payload.action %}',
+          progress: '{% $states.result.Payload.progress %}',
+        },
+        Output: {},
+        // What failed first stays the reason.
+        Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Fail' }],
+        Next: 'Recover',
+      },
+      Recover: {
+        Type: 'Choice',
+        Choices: [
+          { Condition: "{% $action = 'stop' %}", Next: 'Fail' },
+          { Condition: "{% $failedStep = 'prepare' %}", Next: 'Prepare' },
+          { Condition: "{% $failedStep = 'train' %}", Next: 'Train' },
+        ],
+        Default: 'Evaluate',
+      },
       Fail: {
         ...lambdaTask(props.failFunctionArn, {
           runId: RUN_ID,
@@ -87,21 +118,28 @@ function lambdaTask(functionArn: string, payload: Record<string, string>) {
 
 /** A Batch job, and the wait for its end. The plan says where it runs and what it needs; the container reads the plan itself. */
 function batchTask(step: StepName, team: string, next: string) {
-  const job = (field: string) => `{% $jobs.${step}.${field} %}`
+  const job = (field: string) => `{% $jobs.${step}[$progress.option].${field} %}`
   return {
     Type: 'Task',
     Resource: 'arn:aws:states:::batch:submitJob.sync',
-    TimeoutSeconds: `{% $jobs.${step}.timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
+    TimeoutSeconds: `{% $jobs.${step}[$progress.option].timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
     Arguments: {
       JobName: `{% 'roslin-${step}-' & $states.context.Execution.Input.runId %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
       // Not read by the container: they tell whose job it is, in the job's events too.
-      Parameters: { runId: RUN_ID, step },
+      Parameters: {
+        runId: RUN_ID,
+        step,
+        attempt: '{% $string($progress.attempt) %}',
+        option: '{% $string($progress.option) %}',
+      },
       ContainerOverrides: {
         Environment: [
           { Name: 'ROSLIN_PLAN_URI', Value: '{% $planUri %}' },
           { Name: 'ROSLIN_STEP', Value: step },
+          { Name: 'ROSLIN_ATTEMPT', Value: '{% $string($progress.attempt + 1) %}' },
+          { Name: 'ROSLIN_CAPACITY_OPTION', Value: '{% $string($progress.option) %}' },
         ],
         ResourceRequirements: job('resourceRequirements'),
       },
@@ -110,18 +148,18 @@ function batchTask(step: StepName, team: string, next: string) {
       Tags: { 'roslin:team': team, 'roslin:run': RUN_ID, 'roslin:step': step },
     },
     Retry: RETRY,
-    Catch: catchAs(step),
+    Catch: catchAs(step, 'Classify'),
     Output: {},
     Next: next,
   }
 }
 
-function catchAs(step: string) {
+function catchAs(step: string, next: string) {
   return [
     {
       ErrorEquals: ['States.ALL'],
       Assign: { failedStep: step, error: '{% $states.errorOutput %}' },
-      Next: 'Fail',
+      Next: next,
     },
   ]
 }

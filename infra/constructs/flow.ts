@@ -45,8 +45,10 @@ export class Flow extends Construct {
       timeout: Duration.seconds(120),
     })
     const register = new Handler(this, 'Register', { entry: 'steps/register.ts', defaults })
+    const classify = new Handler(this, 'Classify', { entry: 'steps/classify.ts', defaults })
     const fail = new Handler(this, 'Fail', { entry: 'steps/fail.ts', defaults })
-    for (const handler of [plan, register, fail]) {
+    const handlers = [plan, register, classify, fail]
+    for (const handler of handlers) {
       table.grantReadWriteData(handler)
       bucket.grantRead(handler)
     }
@@ -56,6 +58,7 @@ export class Flow extends Construct {
       team: props.team,
       planFunctionArn: plan.functionArn,
       registerFunctionArn: register.functionArn,
+      classifyFunctionArn: classify.functionArn,
       failFunctionArn: fail.functionArn,
     })
     this.stateMachine = new StateMachine(this, 'StateMachine', {
@@ -72,7 +75,7 @@ export class Flow extends Construct {
         includeExecutionData: false,
       },
     })
-    for (const handler of [plan, register, fail]) handler.grantInvoke(this.stateMachine)
+    for (const handler of handlers) handler.grantInvoke(this.stateMachine)
     this.#grantBatch(props.compute, props.jobs)
     this.aliasArn = this.#publish(definition)
   }

@@ -1,20 +1,12 @@
 import { join } from 'node:path'
 import { RemovalPolicy, Size } from 'aws-cdk-lib'
-import {
-  Action,
-  EcsEc2ContainerDefinition,
-  EcsJobDefinition,
-  LinuxParameters,
-  Reason,
-  RetryStrategy,
-} from 'aws-cdk-lib/aws-batch'
+import { EcsEc2ContainerDefinition, EcsJobDefinition, LinuxParameters } from 'aws-cdk-lib/aws-batch'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
-import { RETRIED_EXIT_CODES } from '../../core/exit-codes.ts'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
 
@@ -50,9 +42,6 @@ const RIGHTS: Readonly<
     remove: [LAST_ERROR],
   },
 }
-
-/** A job runs this often at most: once, and again after a lost host or a passing fault. */
-const ATTEMPTS = 4
 
 /** NCCL and the data loader share memory between processes; the kernel's default of 64 MB is too little. */
 const SHARED_MEMORY = Size.gibibytes(8)
@@ -119,15 +108,8 @@ export class Jobs extends Construct {
         }),
         logging: LogDriver.awsLogs({ logGroup: this.logGroup, streamPrefix: step }),
       }),
-      retryAttempts: ATTEMPTS,
-      retryStrategies: [
-        RetryStrategy.of(Action.RETRY, Reason.SPOT_INSTANCE_RECLAIMED),
-        ...RETRIED_EXIT_CODES.map((code) =>
-          RetryStrategy.of(Action.RETRY, Reason.custom({ onExitCode: String(code) })),
-        ),
-        // Where nothing matches, Batch retries: a mistake in a recipe would be paid for four times.
-        RetryStrategy.of(Action.EXIT, Reason.custom({ onReason: '*' })),
-      ],
+      // The flow decides what follows a failure, and on which capacity: Batch knows neither the budget nor the other options.
+      retryAttempts: 1,
       propagateTags: true,
       // Runs under way hold the revision their plan was made with.
       skipDeregisterOnUpdate: true,

@@ -26,7 +26,12 @@ const jobEvent = z.object({
     statusReason: z.string().optional(),
     createdAt: instant,
     startedAt: instant.optional(),
-    parameters: z.object({ runId: z.string(), step: z.enum(['prepare', 'train', 'evaluate']) }),
+    parameters: z.object({
+      runId: z.string(),
+      step: z.enum(['prepare', 'train', 'evaluate']),
+      attempt: z.coerce.number().int(),
+      option: z.coerce.number().int(),
+    }),
     attempts: z.array(attemptDetail).default([]),
     container: z.object({ logStreamName: z.string().optional() }).optional(),
   }),
@@ -35,7 +40,7 @@ const jobEvent = z.object({
 /** "Batch Job State Change" of a job of ours: the run shows what Batch says, as soon as Batch says it. */
 export async function handler(event: unknown): Promise<void> {
   const { time, detail } = jobEvent.parse(event)
-  const { runId, step } = detail.parameters
+  const { runId, step, attempt, option } = detail.parameters
   logger.info('job state', { runId, step, jobId: detail.jobId, jobStatus: detail.status })
   const finished = detail.attempts.map(({ startedAt, stoppedAt, statusReason, container }) => ({
     // A container that never started took no time.
@@ -59,6 +64,8 @@ export async function handler(event: unknown): Promise<void> {
       runId,
       step,
       jobId: detail.jobId,
+      attempt,
+      option,
       jobStatus: detail.status,
       createdAt: detail.createdAt,
       executions: [...finished, ...running],

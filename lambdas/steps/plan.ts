@@ -1,5 +1,6 @@
 import { RoslinError } from '../../core/errors.ts'
 import type { PlannedStep, StepName } from '../../core/plan.ts'
+import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
 import { runs } from '../clients.ts'
 import { deployment } from '../environment.ts'
@@ -16,27 +17,31 @@ export const handler = step(async ({ runId }: { runId: string }): Promise<Planne
   const plan = await planRecipe({ runId, createdAt: stored.run.createdAt }, stored.run.recipe, deployment())
   const planUri = `${plan.runUri}${RUN_FILES.plan}`
   await writeJson(planUri, plan)
-  const [first] = plan.capacity
+  const options = plan.capacity.map(({ instanceType, purchase, priceUsdPerHour }) => ({
+    instanceType,
+    purchase,
+    priceUsdPerHour,
+  }))
   await runs.advance(runId, 'preparing', now(), {
     planUri,
-    ...(first && {
-      capacity: {
-        instanceType: first.instanceType,
-        purchase: first.purchase,
-        priceUsdPerHour: first.priceUsdPerHour,
-      },
-    }),
+    options,
+    ...(options[0] && { capacity: options[0] }),
   })
   const { prepare, train, evaluate } = plan.steps
+  const onEachOption = (job: typeof train) =>
+    plan.capacity.map(({ jobQueueArn, machine }) => batchJob({ ...job, ...machine, jobQueueArn }))
   return {
     planUri,
-    jobs: { prepare: batchJob(prepare), train: batchJob(train), evaluate: batchJob(evaluate) },
+    jobs: { prepare: [batchJob(prepare)], train: onEachOption(train), evaluate: onEachOption(evaluate) },
+    progress: FIRST_ATTEMPT,
   }
 })
 
 interface Planned {
   readonly planUri: string
-  readonly jobs: Readonly<Record<StepName, BatchJob>>
+  /** One for each capacity option; Prepare has no choice. */
+  readonly jobs: Readonly<Record<StepName, readonly BatchJob[]>>
+  readonly progress: Progress
 }
 
 /** A planned step in Batch's own words. */

@@ -13,7 +13,7 @@ const SMOLLM2 = 134_515_008
 const everyType = (Object.keys(INSTANCE_TYPES) as InstanceTypeName[]).map((name) => capacityOption(name))
 
 const fitting = (made: Recipe, parameters: number, options: readonly DeployedCapacity[] = everyType) =>
-  fittingCapacity(made, parameters, options).map(({ instanceType }) => instanceType)
+  fittingCapacity(made, parameters, options).fitting.map(({ instanceType }) => instanceType)
 
 function refusals(made: Recipe, parameters: number, ...types: InstanceTypeName[]): string[] {
   const options = types.map((name) => capacityOption(name))
@@ -67,7 +67,7 @@ describe('the capacity that fits', () => {
 
   it("comes in the team's order, priced, with the date of the price where it was looked up", () => {
     const options = [capacityOption('p5.48xlarge'), capacityOption('p4d.24xlarge', { purchase: 'spot' })]
-    const [p5, p4d] = fittingCapacity(recipe(), GPT_J, options)
+    const [p5, p4d] = fittingCapacity(recipe(), GPT_J, options).fitting
     expect(p5).toMatchObject({ instanceType: 'p5.48xlarge', priceUsdPerHour: 55.04 })
     expect(p5).not.toHaveProperty('priceCheckedOn')
     expect(p4d).toMatchObject({
@@ -77,6 +77,13 @@ describe('the capacity that fits', () => {
       priceCheckedOn: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
       reason: expect.stringContaining('GiB usable'),
     })
+  })
+
+  it('leaves out the others, and says of each why', () => {
+    const options = [capacityOption('m7i.large'), capacityOption('p4d.24xlarge')]
+    const { fitting: fits, refused } = fittingCapacity(recipe(), GPT_J, options)
+    expect(fits).toHaveLength(1)
+    expect(refused).toEqual([{ option: 'capacity.0 (m7i.large on-demand)', reason: 'has 0 GPUs, 8 wanted' }])
   })
 
   it('is nothing: the error says of each option why', () => {

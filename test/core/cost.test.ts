@@ -1,37 +1,49 @@
 import { describe, expect, it } from 'vitest'
 import { costUsd } from '../../core/cost.ts'
 
-const capacity = { instanceType: 'p4d.24xlarge', purchase: 'on-demand', priceUsdPerHour: 20 }
+const options = [
+  { instanceType: 'p4d.24xlarge', purchase: 'on-demand', priceUsdPerHour: 20 },
+  { instanceType: 'p3dn.24xlarge', purchase: 'on-demand', priceUsdPerHour: 31 },
+]
 const at = (time: string) => `2026-11-24T${time}:00.000Z`
 const now = new Date(at('12:00'))
 
 describe('the cost of a run', () => {
   it('is nothing before a machine was chosen or a container ran', () => {
-    expect(costUsd([], capacity, now)).toBe(0)
-    expect(costUsd([{ step: 'train', executions: [{ startedAt: at('10:00') }] }], undefined, now)).toBe(0)
-    expect(costUsd([{ step: 'train', executions: [] }], capacity, now)).toBe(0)
+    expect(costUsd([], options, now)).toBe(0)
+    expect(costUsd([{ step: 'train', option: 0, executions: [{ startedAt: at('10:00') }] }], [], now)).toBe(0)
+    expect(costUsd([{ step: 'train', option: 0, executions: [] }], options, now)).toBe(0)
   })
 
   it('is the hours of every execution of Train and Evaluate, lost ones too', () => {
     const attempts = [
       {
         step: 'train',
+        option: 0,
         executions: [
           { startedAt: at('08:00'), stoppedAt: at('09:00'), exitCode: 20 },
           { startedAt: at('09:30'), stoppedAt: at('11:30') },
         ],
       },
-      { step: 'evaluate', executions: [{ startedAt: at('11:30'), stoppedAt: at('11:45') }] },
+      { step: 'evaluate', option: 0, executions: [{ startedAt: at('11:30'), stoppedAt: at('11:45') }] },
     ]
-    expect(costUsd(attempts, capacity, now)).toBeCloseTo(3.25 * 20, 9)
+    expect(costUsd(attempts, options, now)).toBeCloseTo(3.25 * 20, 9)
+  })
+
+  it('has each attempt at the price of the option it ran on', () => {
+    const hour = [{ startedAt: at('08:00'), stoppedAt: at('09:00') }]
+    const attempts = [0, 1].map((option) => ({ step: 'train', option, executions: hour }))
+    expect(costUsd(attempts, options, now)).toBeCloseTo(20 + 31, 9)
   })
 
   it('goes on until now while a container runs', () => {
-    expect(costUsd([{ step: 'train', executions: [{ startedAt: at('11:30') }] }], capacity, now)).toBe(10)
+    expect(
+      costUsd([{ step: 'train', option: 0, executions: [{ startedAt: at('11:30') }] }], options, now),
+    ).toBe(10)
   })
 
   it('leaves out Prepare, which runs on a small machine', () => {
     const executions = [{ startedAt: at('08:00'), stoppedAt: at('09:00') }]
-    expect(costUsd([{ step: 'prepare', executions }], capacity, now)).toBe(0)
+    expect(costUsd([{ step: 'prepare', option: 0, executions }], options, now)).toBe(0)
   })
 })

@@ -43,20 +43,24 @@ describe('a plan', () => {
     })
   })
 
-  it('prepares on the small queue without a GPU, and trains on the first option that fits', () => {
+  it('prepares on the small queue without a GPU, and trains on the options that fit, in order', () => {
     const capacity = [
       capacityOption('m7i.large'),
       capacityOption('p4d.24xlarge'),
       capacityOption('p5.48xlarge'),
     ]
-    const { steps, capacity: fitting } = plan(recipe(), pinned, deployment({ capacity }))
+    const { steps, capacity: fitting, refusedCapacity } = plan(recipe(), pinned, deployment({ capacity }))
+    expect(refusedCapacity).toEqual([
+      { option: 'capacity.0 (m7i.large on-demand)', reason: 'has 0 GPUs, 8 wanted' },
+    ])
     expect(fitting.map(({ instanceType }) => instanceType)).toEqual(['p4d.24xlarge', 'p5.48xlarge'])
     expect(steps.prepare).toMatchObject({ jobQueueArn: deployment().cpuJobQueueArn, gpus: 0, vcpus: 2 })
-    for (const step of [steps.train, steps.evaluate]) {
-      expect(step).toMatchObject({ jobQueueArn: capacity[1]?.jobQueueArn, gpus: 8, vcpus: 96 })
-      // All of a machine's memory is never free: a job that asks for it is never placed.
-      expect(step.memoryMiB).toBeLessThan(1152 * 1024)
-    }
+    expect(fitting[0]).toMatchObject({
+      jobQueueArn: capacity[1]?.jobQueueArn,
+      machine: { gpus: 8, vcpus: 96 },
+    })
+    // All of a machine's memory is never free: a job that asks for it is never placed.
+    expect(fitting[0]?.machine.memoryMiB).toBeLessThan(1152 * 1024)
   })
 
   it("gives training the recipe's hours, in seconds", () => {
@@ -140,14 +144,14 @@ describe('the recipes in the repository', () => {
     const inputs = { ...pinned, model: { ...pinned.model, ...facts } }
     const planned = plan(made, inputs, deployment({ capacity: example }))
     expect(planSchema.safeParse(planned).error).toBeUndefined()
-    expect(planned.steps.train.gpus).toBe(made.resources.gpus)
+    expect(planned.capacity[0]?.machine.gpus).toBe(made.resources.gpus)
   })
 
   it('dolly-mini plans for the team of `npm start`', () => {
     const made = checkedInRecipe('dolly-mini')
     const capacity = checkedInTeam('demo').capacity.map(({ instanceType }) => capacityOption(instanceType))
     const inputs = { ...pinned, model: { ...pinned.model, ...baseModelFacts(made) } }
-    expect(plan(made, inputs, deployment({ capacity })).capacity).toHaveLength(1)
+    expect(plan(made, inputs, deployment({ capacity })).capacity).toHaveLength(2)
   })
 
   it('all are here', () => {

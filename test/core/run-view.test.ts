@@ -11,12 +11,14 @@ const stored: Run = {
   status: 'training',
   createdAt: '2026-11-24T10:00:00.000Z',
   timeline: [{ status: 'queued', at: '2026-11-24T10:00:00.000Z' }],
-  capacity: { instanceType: 'p4d.24xlarge', purchase: 'spot', priceUsdPerHour: 20 },
+  options: [{ instanceType: 'p4d.24xlarge', purchase: 'spot', priceUsdPerHour: 20 }],
 }
 const attempts = [
   {
     runId: stored.runId,
     jobId: 'job',
+    attempt: 0,
+    option: 0,
     step: 'train' as const,
     jobStatus: 'RUNNING' as const,
     createdAt: '2026-11-24T10:00:00.000Z',

@@ -28,7 +28,7 @@ const jobEvent = (runId: string, step: string, status: JobStatus, jobId = `${ste
     status,
     createdAt: Date.now(),
     ...(status === 'RUNNING' && { startedAt: Date.now() }),
-    parameters: { runId, step },
+    parameters: { runId, step, attempt: '0', option: '0' },
     attempts: [],
   },
 })
@@ -128,6 +128,8 @@ describe("the store, given a job's events in any order, some twice", () => {
     const attempt = (jobStatus: JobStatus, executions: Attempt['executions']): Attempt => ({
       runId,
       jobId: 'job',
+      attempt: 0,
+      option: 0,
       step: 'train',
       jobStatus,
       createdAt: startedAt,

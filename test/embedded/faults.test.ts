@@ -1,24 +1,27 @@
 import { StopExecutionCommand } from '@aws-sdk/client-sfn'
 import { describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
+import type { RunDetail } from '../../core/run-view.ts'
 import { Deployment } from '../support/deployment.ts'
 import { gone, isAlive } from '../support/processes.ts'
 
 const deployment = await Deployment.open()
 
+/** Of each training job: its number, its capacity option, its exit code. */
+const trainJobs = (run: RunDetail) =>
+  run.attempts
+    .filter(({ step }) => step === 'train')
+    .map(({ attempt, option, executions }) => [attempt, option, executions[0]?.exitCode])
+
 describe('a trainer that ends badly', () => {
-  const { succeeded: _, interrupted, storage, ...codes } = EXIT_CODES
+  const { interrupted, storage, ...codes } = EXIT_CODES
 
   it.concurrent.each([
-    ['unknown', codes.unexpected],
     ['user-error', codes.userError],
     ['model-unreadable', codes.modelUnreadable],
     ['out-of-memory', codes.outOfMemory],
-    ['hung', codes.hung],
     ['diverged', codes.diverged],
-    ['budget', codes.budgetStopped],
-    ['driver-mismatch', codes.driverMismatch],
-    ['resources-missing', codes.resourcesMissing],
+    ['storage-denied', codes.storageDenied],
   ])('gives the class %s for exit code %i, and is not tried again', async (name, code) => {
     const { runId } = await deployment.start(`train:exit=${code}`)
     const run = await deployment.ended(runId)
@@ -48,12 +51,14 @@ describe('a trainer that ends badly', () => {
     })
   })
 
-  it('is tried again after an interruption, and goes on to succeed', async () => {
+  it('is tried again after an interruption, from the same option, and goes on to succeed', async () => {
     const { runId } = await deployment.start(`train:sleep=1@1 train:exit=${interrupted}@1 train:sleep=1`)
     const run = await deployment.ended(runId)
     expect(run.failure).toBeUndefined()
-    const [, train] = run.attempts
-    expect(train?.executions.map(({ exitCode }) => exitCode)).toEqual([interrupted, 0])
+    expect(trainJobs(run)).toEqual([
+      [0, 0, interrupted],
+      [1, 0, 0],
+    ])
     const statuses = run.timeline.map(({ status }) => status)
     expect(statuses.filter((status) => status === 'waiting' || status === 'training')).toEqual([
       'waiting',
@@ -61,28 +66,73 @@ describe('a trainer that ends badly', () => {
       'waiting',
       'training',
     ])
+    expect(run.timeline.find(({ note }) => note)?.note).toContain('Trying m7i.large on-demand again.')
     expect(statuses.at(-1)).toBe('succeeded')
   })
 
-  it('is given up after as many attempts as its job definition has', async () => {
+  it.concurrent.each([
+    ['driver-mismatch', codes.driverMismatch],
+    ['resources-missing', codes.resourcesMissing],
+    ['gpu-unsupported', codes.gpuUnsupported],
+  ])('goes on to the next capacity option after %s, and says why', async (_, code) => {
+    const { runId } = await deployment.start(`train:exit=${code}@1`)
+    const run = await deployment.ended(runId)
+    expect(run.status).toBe('succeeded')
+    expect(trainJobs(run)).toEqual([
+      [0, 0, code],
+      [1, 1, 0],
+    ])
+    expect(run.capacity).toMatchObject({ instanceType: 'm7i.large', purchase: 'spot' })
+    expect(run.timeline.find(({ note }) => note)).toMatchObject({
+      status: 'waiting',
+      note: expect.stringMatching(/Going on with m7i.large spot\.$/),
+    })
+    // What was trained on the second is also evaluated there.
+    expect(run.attempts.find(({ step }) => step === 'evaluate')).toMatchObject({ option: 1 })
+  })
+
+  it('fails when its last option has failed too', async () => {
+    const { runId } = await deployment.start(`train:exit=${codes.driverMismatch}`)
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'driver-mismatch' } })
+    expect(trainJobs(run).map(([, option]) => option)).toEqual([0, 1])
+  })
+
+  it('is given one more try where nobody knows what it was', async () => {
+    const { runId } = await deployment.start(`train:exit=${codes.unexpected}`)
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { class: 'unknown' } })
+    expect(trainJobs(run)).toHaveLength(2)
+  })
+
+  it('has a budget of tries for a passing fault', async () => {
     const { runId } = await deployment.start(`train:exit=${storage}`)
     const run = await deployment.ended(runId)
     expect(run.failure).toMatchObject({ step: 'train', class: 'storage' })
-    expect(run.attempts[1]?.executions.map(({ exitCode }) => exitCode)).toEqual([
-      storage,
-      storage,
-      storage,
-      storage,
+    expect(trainJobs(run)).toEqual([
+      [0, 0, storage],
+      [1, 0, storage],
+      [2, 0, storage],
     ])
   })
 
-  it('and is killed with -9 leaves a failed run, which says so', async () => {
-    const { runId } = await deployment.start('train:sleep=600')
+  it('that stopped at its cost limit leaves a run that is budget-stopped', async () => {
+    const { runId } = await deployment.start(`train:exit=${codes.budgetStopped}`)
+    const run = await deployment.ended(runId)
+    expect(run).toMatchObject({ status: 'budget-stopped', failure: { class: 'budget' } })
+    expect(trainJobs(run)).toHaveLength(1)
+  })
+
+  it('and is killed with -9 is tried once more; killed again, it leaves a failed run, which says so', async () => {
+    const { runId } = await deployment.start('train:sleep=600@1 train:die')
     await deployment.until(runId, 'trains', ({ status }) => status === 'training')
     process.kill(await deployment.processOf(runId, 'train'), 'SIGKILL')
     const run = await deployment.ended(runId)
     expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'killed' } })
-    expect(run.attempts[1]?.executions).toMatchObject([{ exitCode: 137 }])
+    expect(trainJobs(run)).toEqual([
+      [0, 0, 137],
+      [1, 0, 137],
+    ])
   })
 
   it('takes the processes it started with it', async () => {

@@ -58,9 +58,10 @@ describe('a run', () => {
   it('has a plan in the bucket that is valid, pinned, and its own', async () => {
     const plan = planSchema.parse(await deployment.read(run.planUri ?? ''))
     expect(plan).toMatchObject({ runId: run.runId, team: 'demo', recipe: run.recipe })
-    expect(plan.steps.train.jobQueueArn).not.toBe(plan.steps.prepare.jobQueueArn)
+    const [first] = plan.capacity
+    expect(first?.jobQueueArn).not.toBe(plan.steps.prepare.jobQueueArn)
     const job = await deployment.job(run.attempts.find(({ step }) => step === 'train')?.jobId ?? '')
-    expect(job?.jobQueue).toBe(plan.steps.train.jobQueueArn)
+    expect(job?.jobQueue).toBe(first?.jobQueueArn)
     expect(job?.timeout?.attemptDurationSeconds).toBe(plan.steps.train.timeoutSeconds)
   })
 

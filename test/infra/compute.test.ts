@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { RETRIED_EXIT_CODES } from '../../core/exit-codes.ts'
 import { everyCapacity, onlyResource, type Resource, resourcesOf, synthesise } from '../support/stacks.ts'
 
 const { controlPlane } = synthesise()
@@ -112,20 +111,9 @@ describe('a job definition', () => {
     expect(prefixes).toEqual(['prepare', 'train', 'evaluate'])
   })
 
-  it.each(definitions)(
-    '%s retries a lost host and the passing faults, and nothing else',
-    (_, { Properties }) => {
-      const rules = Properties.RetryStrategy.EvaluateOnExit
-      expect(rules.length).toBeLessThanOrEqual(5)
-      // Where no rule matches, Batch retries.
-      expect(rules.at(-1)).toEqual({ Action: 'EXIT', OnReason: '*' })
-      expect(rules.slice(0, -1)).toEqual([
-        { Action: 'RETRY', OnStatusReason: 'Host EC2*' },
-        ...RETRIED_EXIT_CODES.map((code) => ({ Action: 'RETRY', OnExitCode: String(code) })),
-      ])
-      expect(Properties.RetryStrategy.Attempts).toBeGreaterThan(1)
-    },
-  )
+  it.each(definitions)('%s is started once: the flow decides what follows a failure', (_, { Properties }) => {
+    expect(Properties.RetryStrategy).toEqual({ Attempts: 1 })
+  })
 
   it.each(definitions)('%s keeps the revisions that plans under way hold', (_, { Properties }) => {
     expect(Properties.ResourceRetentionPolicy).toEqual({ SkipDeregisterOnUpdate: true })

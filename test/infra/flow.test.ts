@@ -16,6 +16,7 @@ const definition = flowDefinition({
   team: 'speech',
   planFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:plan',
   registerFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:register',
+  classifyFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:classify',
   failFunctionArn: 'arn:aws:lambda:us-east-1:123456789012:function:fail',
 })
 const states: Readonly<Record<string, State>> = definition.States
@@ -45,28 +46,54 @@ describe('the flow', () => {
 
   it('has an end: as a whole, and in every state that can wait', () => {
     expect(definition.TimeoutSeconds).toBeGreaterThan(0)
-    expect(tasks.map(([name]) => name)).toEqual(['Plan', 'Prepare', 'Train', 'Evaluate', 'Register', 'Fail'])
+    expect(tasks.map(([name]) => name)).toEqual([
+      'Plan',
+      'Prepare',
+      'Train',
+      'Evaluate',
+      'Register',
+      'Classify',
+      'Fail',
+    ])
     for (const [, { TimeoutSeconds }] of tasks) expect(TimeoutSeconds).toBeTruthy()
-    const waiting = Object.values(states).filter(({ Type }) => !['Task', 'Succeed', 'Fail'].includes(Type))
+    const waiting = Object.values(states).filter(
+      ({ Type }) => !['Task', 'Choice', 'Succeed', 'Fail'].includes(Type),
+    )
     expect(waiting).toEqual([])
   })
 
-  it.each(tasks.filter(([name]) => name !== 'Fail'))(
-    '%s leads to Fail on any error, and says whose it is',
-    (_, state) => {
-      expect(state.Catch).toEqual([
-        {
-          ErrorEquals: ['States.ALL'],
-          Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}' },
-          Next: 'Fail',
-        },
-      ])
-    },
-  )
+  it.each([
+    ['Plan', 'Fail'],
+    ['Prepare', 'Classify'],
+    ['Train', 'Classify'],
+    ['Evaluate', 'Classify'],
+    ['Register', 'Fail'],
+  ])('%s leads to %s on any error, and says whose it is', (name, next) => {
+    expect(states[name]?.Catch).toEqual([
+      {
+        ErrorEquals: ['States.ALL'],
+        Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}' },
+        Next: next,
+      },
+    ])
+  })
+
+  it('fails with the first error where Classify itself fails', () => {
+    expect(states.Classify?.Catch).toEqual([{ ErrorEquals: ['States.ALL'], Next: 'Fail' }])
+  })
+
+  it('goes from Classify to the step that failed, or to Fail', () => {
+    const { Choices, Default } = definition.States.Recover
+    expect(Choices.map(({ Next }) => Next)).toEqual(['Fail', 'Prepare', 'Train'])
+    expect(Default).toBe('Evaluate')
+  })
 
   it('names each step after itself when it fails', () => {
     const named = tasks.flatMap(([name, { Catch }]) =>
-      (Catch ?? []).map((entry) => [name.toLowerCase(), Reflect.get(entry, 'Assign').failedStep]),
+      (name === 'Classify' ? [] : (Catch ?? [])).map((entry) => [
+        name.toLowerCase(),
+        Reflect.get(entry, 'Assign').failedStep,
+      ]),
     )
     expect(named).toEqual(named.map(([name]) => [name, name]))
   })
@@ -84,12 +111,14 @@ describe('the flow', () => {
     expect(retried).not.toContain('Lambda.Unknown')
   })
 
-  it('gives a container the place of its plan and the name of its step, and nothing else', () => {
+  it('gives a container the place of its plan, the name of its step, and which try on which option it is', () => {
     for (const step of ['Prepare', 'Train', 'Evaluate']) {
       const { Environment } = Reflect.get(states[step] ?? {}, 'Arguments').ContainerOverrides
       expect(Environment).toEqual([
         { Name: 'ROSLIN_PLAN_URI', Value: '{% $planUri %}' },
         { Name: 'ROSLIN_STEP', Value: step.toLowerCase() },
+        { Name: 'ROSLIN_ATTEMPT', Value: '{% $string($progress.attempt + 1) %}' },
+        { Name: 'ROSLIN_CAPACITY_OPTION', Value: '{% $string($progress.option) %}' },
       ])
     }
   })

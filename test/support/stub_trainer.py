@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 STEP = os.environ["ROSLIN_STEP"]
-ATTEMPT = int(os.environ["AWS_BATCH_JOB_ATTEMPT"])
+ATTEMPT = int(os.environ["ROSLIN_ATTEMPT"])
 STEPS_PER_EPOCH = 4
 
 
