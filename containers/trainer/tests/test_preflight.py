@@ -39,6 +39,7 @@ def machine(name: str, memory_gib: int, capability: tuple[int, int], count: int 
             torch_cuda="12.8",
             torch_gpus=count,
             torch_architectures=ARCHITECTURES,
+            nodes=1,
             scratch=Path("/scratch"),
             scratch_free_bytes=900 * GIB,
             shared_memory_bytes=8 * GIB,
@@ -237,6 +238,12 @@ def test_memory_is_counted_by_method_and_sharding(make_plan, training, fits):
     else:
         with pytest.raises(TrainerError, match="too small"):
             check_memory(plan, V100)
+
+
+def test_states_spread_over_the_gpus_of_all_machines(make_plan):
+    error = refused(make_plan(gpus=4, sharding="zero3"), T4)
+    assert error.code == "GPU_MEMORY_TOO_SMALL"
+    run_checks(make_plan(gpus=4, sharding="zero3"), replace(T4, nodes=4))
 
 
 def test_offloading_needs_less_of_a_gpu(make_plan):
