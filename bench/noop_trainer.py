@@ -9,9 +9,7 @@ import time
 import urllib.request
 
 began_at = time.time()
-with urllib.request.urlopen(
-    f"{os.environ['AWS_ENDPOINT_URL']}/_roslin/stats"
-) as answer:
+with urllib.request.urlopen(f"{os.environ['AWS_ENDPOINT_URL']}/_roslin/stats") as answer:
     requests = json.load(answer)["requests"]["total"]
 print(json.dumps({"beganAt": began_at, "requests": requests}), flush=True)
 
@@ -27,6 +25,4 @@ if os.environ["ROSLIN_STEP"] == "train":
 
     plan = json.load(s3.get_object(**locate(os.environ["ROSLIN_PLAN_URI"]))["Body"])
     manifest = {"kind": "model", "epoch": 1, "files": []}
-    s3.put_object(
-        **locate(plan["modelUri"] + "manifest.json"), Body=json.dumps(manifest)
-    )
+    s3.put_object(**locate(plan["modelUri"] + "manifest.json"), Body=json.dumps(manifest))

@@ -25,17 +25,13 @@ class EightGpus:
 
     driver_version = "535.183.01"
     cuda_driver_version = (12, 2)
-    gpus = [
-        Gpu(i, "Tesla V100-SXM2-32GB", f"GPU-{i}", 32 * 2**30, (7, 0), 300.0)
-        for i in range(GPUS)
-    ]
+    gpus = [Gpu(i, "Tesla V100-SXM2-32GB", f"GPU-{i}", 32 * 2**30, (7, 0), 300.0) for i in range(GPUS)]
     errors: dict = {}
 
     def __init__(self):
         chance = random.Random(42)
         self._samples = [
-            [made_up_sample(chance, second % GPUS == gpu) for gpu in range(GPUS)]
-            for second in range(MADE_UP)
+            [made_up_sample(chance, second % GPUS == gpu) for gpu in range(GPUS)] for second in range(MADE_UP)
         ]
         self._next = 0
 
@@ -86,9 +82,7 @@ class Clock:
 
 
 def peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main() -> None:

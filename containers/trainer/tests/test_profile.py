@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -216,6 +217,19 @@ def test_storage_that_fails_stops_nothing(tmp_path, monkeypatch, capsys):
     with NodeProfile(folder, FakeReader):
         pass
     assert "no room; training goes on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["driver", "storage"])
+def test_what_does_not_answer_does_not_hold_up_the_end(tmp_path, monkeypatch, what):
+    monkeypatch.setattr(node_profile, "CLOSE_SECONDS", 0.1)
+    folder, reader, answers = LocalFolder(tmp_path), FakeReader(), threading.Event()
+    silent = (reader, "sample") if what == "driver" else (folder, "write")
+    monkeypatch.setattr(*silent, lambda *_: answers.wait(20))
+    started = time.monotonic()
+    with NodeProfile(folder, lambda: reader):
+        pass
+    assert time.monotonic() - started < 5
+    answers.set()
 
 
 def test_next_attempt_keeps_what_the_earlier_ones_came_to(tmp_path, monkeypatch):
