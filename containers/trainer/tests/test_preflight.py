@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from botocore.exceptions import ClientError
+from fake_nvml import build_fake_nvml, run_with
 
 from roslin_trainer.errors import TrainerError, as_trainer_error
 from roslin_trainer.exit_codes import ExitCode
@@ -329,3 +330,26 @@ def test_preflight_comes_before_anything_is_fetched(make_run, capsys):
     assert run.step("train") == ExitCode.PRECISION_UNSUPPORTED
     assert not (run.folder / "profile").exists() and not (run.folder / "metrics.json").exists()
     assert os.listdir(run.root / "scratch") == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "code", "said"),
+    [
+        ("470.57.02", "DRIVER_MISMATCH", "The NVIDIA driver is 470.57.02"),
+        ("535.183.01", "GPUS_MISSING", "can use 0 (the driver shows 8)"),
+    ],
+)
+def test_train_step_reads_the_driver_and_refuses(make_run, tmp_path, driver, code, said):
+    run = make_run()
+    run.content["recipe"]["resources"]["gpus"] = 8
+    run.write()
+    done = run_with(
+        build_fake_nvml(tmp_path),
+        ["-m", "roslin_trainer", "train"],
+        ROSLIN_PLAN_URI=str(run.plan_path),
+        ROSLIN_SCRATCH_DIR=str(tmp_path / "scratch"),
+        FAKE_NVML_DRIVER=driver,
+    )
+    error = run.json("error.json")
+    assert (error["code"], error["exitCode"]) == (code, done.returncode)
+    assert said in error["message"] and said in done.stdout

@@ -68,7 +68,7 @@ class NodeProfile:
 
     def __exit__(self, *_) -> None:
         self._closed.set()
-        # A driver or a bucket that does not answer must not hold up the end, which may be a matter of seconds.
+        # A driver or a bucket that does not answer must not hold up the end: only seconds may be left.
         self._writer.join(CLOSE_SECONDS)
         if self._reader and not self._sampler.is_alive():
             self._attempt(self._reader.close)
@@ -103,7 +103,7 @@ class NodeProfile:
         self._attempt(self._read_slow_facts)
         while not self._closed.wait(WRITE_SECONDS):
             self._attempt(self.write)
-        self._sampler.join()
+        self._sampler.join(SAMPLE_SECONDS)
         self._attempt(self.write)
 
     def _read_slow_facts(self) -> None:
