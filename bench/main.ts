@@ -7,6 +7,7 @@ const BENCHES: Readonly<
   Record<string, () => Promise<{ measure: (options: BenchOptions) => Promise<Bench> }>>
 > = {
   flow: () => import('./flow.ts'),
+  profile: () => import('./profile.ts'),
 }
 
 const program = new Command('bench')

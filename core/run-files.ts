@@ -63,3 +63,90 @@ export const manifestSchema = z.object({
   files: z.array(z.object({ path: z.string(), bytes: z.int().min(0), sha256: z.string() })),
 })
 export type Manifest = z.output<typeof manifestSchema>
+
+/** One value a point. Null where the instrument told nothing. */
+const column = z.array(z.number().nullable())
+/** The lowest, mean and highest of the samples that a point stands for; null where the machine has no such instrument. */
+const band = z.object({ low: column, mean: column, high: column }).nullable()
+const figure = z.object({ mean: z.number().nullable(), max: z.number().nullable() })
+const newest = z.number().nullable()
+
+const ofHost = <T extends z.ZodType>(type: T) => z.object({ cpuPercent: type, memoryMiB: type })
+const ofGpu = <T extends z.ZodType>(type: T) =>
+  z.object({
+    utilisationPercent: type,
+    memoryMiB: type,
+    powerWatts: type,
+    temperatureCelsius: type,
+    smClockMHz: type,
+    pcieSentMiBPerSecond: type,
+    pcieReceivedMiBPerSecond: type,
+    nvlinkSentMiBPerSecond: type,
+    nvlinkReceivedMiBPerSecond: type,
+    throttledPercent: type,
+  })
+
+const profiledGpus = z.array(
+  z.object({
+    index: z.int(),
+    name: z.string(),
+    uuid: z.string(),
+    memoryMiB: z.number(),
+    computeCapability: z.string(),
+    powerLimitWatts: z.number().nullable(),
+  }),
+)
+
+/** Over all samples, not over the points that are left of them. */
+const profileSummary = z.object({
+  hours: z.number(),
+  host: ofHost(figure),
+  gpus: z.array(
+    ofGpu(figure).extend({
+      energyKwh: z.number(),
+      /** Seconds by the reason that NVML gives: `swPowerCap`, `hwThermalSlowdown`, … */
+      throttledSeconds: z.record(z.string(), z.number()),
+    }),
+  ),
+})
+
+/** `profile/node-0.json`, one a machine: what its GPUs and processors did. Rewritten while training; bounded. */
+export const profileSchema = z.object({
+  node: z.int().min(0),
+  startedAt: z.iso.datetime({ offset: true }),
+  updatedAt: z.iso.datetime({ offset: true }),
+  /** Why there are no GPUs in it, where there are none. */
+  note: z.string().nullable(),
+  instanceType: z.string().nullable(),
+  cpus: z.int(),
+  memoryMiB: z.number(),
+  driverVersion: z.string().nullable(),
+  /** The newest CUDA that the driver carries; not the driver's own version. */
+  cudaDriverVersion: z.string().nullable(),
+  gpus: profiledGpus,
+  /** A row and a column a GPU, in the words of `nvidia-smi topo -m`. */
+  topology: z.array(z.array(z.string())),
+  errors: z.array(
+    z.object({
+      gpu: z.int().nullable(),
+      call: z.string().nullable(),
+      message: z.string(),
+      count: z.int(),
+    }),
+  ),
+  summary: profileSummary,
+  /** Means since the last point of the series. */
+  newest: z.object({ host: ofHost(newest), gpus: z.array(ofGpu(newest)) }),
+  /** At most 1,000 points. `seconds` since `startedAt` is when a point begins. */
+  series: z.object({ seconds: z.array(z.number()), host: ofHost(band), gpus: z.array(ofGpu(band)) }),
+  earlierAttempts: z.array(
+    z.object({
+      startedAt: z.iso.datetime({ offset: true }),
+      updatedAt: z.iso.datetime({ offset: true }),
+      instanceType: z.string().nullable(),
+      gpus: profiledGpus,
+      summary: profileSummary,
+    }),
+  ),
+})
+export type Profile = z.output<typeof profileSchema>

@@ -28,6 +28,8 @@ export const RUN_FILES = {
   plan: 'plan.json',
   metrics: 'metrics.json',
   evaluation: 'evaluation.json',
+  /** Of the first machine; the others of a job count on. */
+  profile: 'profile/node-0.json',
   error: 'error.json',
 } as const
 

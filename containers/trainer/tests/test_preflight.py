@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from botocore.exceptions import ClientError
+from fake_nvml import build_fake_nvml, run_with
 
 from roslin_trainer.errors import TrainerError, as_trainer_error
 from roslin_trainer.exit_codes import ExitCode
@@ -39,6 +40,7 @@ def machine(name: str, memory_gib: int, capability: tuple[int, int], count: int 
             torch_cuda="12.8",
             torch_gpus=count,
             torch_architectures=ARCHITECTURES,
+            nodes=1,
             scratch=Path("/scratch"),
             scratch_free_bytes=900 * GIB,
             shared_memory_bytes=8 * GIB,
@@ -239,6 +241,12 @@ def test_memory_is_counted_by_method_and_sharding(make_plan, training, fits):
             check_memory(plan, V100)
 
 
+def test_states_spread_over_the_gpus_of_all_machines(make_plan):
+    error = refused(make_plan(gpus=4, sharding="zero3"), T4)
+    assert error.code == "GPU_MEMORY_TOO_SMALL"
+    run_checks(make_plan(gpus=4, sharding="zero3"), replace(T4, nodes=4))
+
+
 def test_offloading_needs_less_of_a_gpu(make_plan):
     with pytest.raises(TrainerError):
         check_memory(make_plan(gpus=4, sharding="zero3"), T4)
@@ -322,3 +330,26 @@ def test_preflight_comes_before_anything_is_fetched(make_run, capsys):
     assert run.step("train") == ExitCode.PRECISION_UNSUPPORTED
     assert not (run.folder / "profile").exists() and not (run.folder / "metrics.json").exists()
     assert os.listdir(run.root / "scratch") == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "code", "said"),
+    [
+        ("470.57.02", "DRIVER_MISMATCH", "The NVIDIA driver is 470.57.02"),
+        ("535.183.01", "GPUS_MISSING", "can use 0 (the driver shows 8)"),
+    ],
+)
+def test_train_step_reads_the_driver_and_refuses(make_run, tmp_path, driver, code, said):
+    run = make_run()
+    run.content["recipe"]["resources"]["gpus"] = 8
+    run.write()
+    done = run_with(
+        build_fake_nvml(tmp_path),
+        ["-m", "roslin_trainer", "train"],
+        ROSLIN_PLAN_URI=str(run.plan_path),
+        ROSLIN_SCRATCH_DIR=str(tmp_path / "scratch"),
+        FAKE_NVML_DRIVER=driver,
+    )
+    error = run.json("error.json")
+    assert (error["code"], error["exitCode"]) == (code, done.returncode)
+    assert said in error["message"] and said in done.stdout

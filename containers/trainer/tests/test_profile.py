@@ -2,15 +2,14 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_nvml import build_fake_nvml, run_with
 
 from roslin_trainer import host, node_profile
 from roslin_trainer.host import HostSample
@@ -20,7 +19,6 @@ from roslin_trainer.profile_samples import Samples
 from roslin_trainer.profile_series import HIGH, LOW, MAX_POINTS, MEAN, BandSeries
 from roslin_trainer.storage import LocalFolder
 
-SOURCE = Path(__file__).with_name("fake_nvml.c")
 BUSY = GpuSample(100, 16_000, 300, 70, 1500, 10, 20, 5000, 6000, ())
 
 
@@ -31,32 +29,7 @@ def no_metadata_service(monkeypatch):
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
-    """A folder with a libnvidia-ml.so.1: eight V100s, one hot, one mute, one that gets lost."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if not compiler:
-        pytest.skip("there is no C compiler to make a fake NVML with")
-    pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
-    folder = tmp_path_factory.mktemp("nvml")
-    command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", folder / "libnvidia-ml.so.1", SOURCE]
-    subprocess.run(command, check=True)
-    return folder
-
-
-def run_with(library: Path, arguments: list[str], **environment: str) -> str:
-    """A Python process that finds the fake library where a real one would be."""
-    found = subprocess.run(
-        [sys.executable, *arguments],
-        env={
-            **os.environ,
-            "LD_LIBRARY_PATH": str(library),
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout
+    return build_fake_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 class FakeReader:
@@ -218,6 +191,19 @@ def test_storage_that_fails_stops_nothing(tmp_path, monkeypatch, capsys):
     assert "no room; training goes on" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("what", ["driver", "storage"])
+def test_what_does_not_answer_does_not_hold_up_the_end(tmp_path, monkeypatch, what):
+    monkeypatch.setattr(node_profile, "CLOSE_SECONDS", 0.1)
+    folder, reader, answers = LocalFolder(tmp_path), FakeReader(), threading.Event()
+    silent = (reader, "sample") if what == "driver" else (folder, "write")
+    monkeypatch.setattr(*silent, lambda *_: answers.wait(20))
+    started = time.monotonic()
+    with NodeProfile(folder, lambda: reader):
+        pass
+    assert time.monotonic() - started < 5
+    answers.set()
+
+
 def test_next_attempt_keeps_what_the_earlier_ones_came_to(tmp_path, monkeypatch):
     monkeypatch.setattr(node_profile, "MAX_EARLIER_ATTEMPTS", 2)
     folder = LocalFolder(tmp_path)
@@ -294,7 +280,9 @@ nvml.close()
 @pytest.fixture(scope="module")
 def eight_v100(library) -> dict:
     """What the unmodified nvidia-ml-py reads from the library."""
-    return json.loads(run_with(library, ["-c", READ_EVERYTHING], FAKE_NVML_LOST_AFTER="2"))
+    done = run_with(library, ["-c", READ_EVERYTHING], FAKE_NVML_LOST_AFTER="2")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_driver_and_cuda_versions_are_not_mistaken_for_each_other(eight_v100):
@@ -372,13 +360,14 @@ def test_calls_that_fail_leave_a_gap_and_a_note(eight_v100):
 def test_train_step_leaves_a_profile_of_the_gpus(make_run, library):
     run = make_run(training={"method": "lora", "epochs": 1})
     run.step("prepare")
-    output = run_with(
+    done = run_with(
         library,
         ["-m", "roslin_trainer", "train"],
         ROSLIN_PLAN_URI=str(run.plan_path),
         ROSLIN_SCRATCH_DIR=str(run.root / "scratch"),
     )
-    assert "profile: 8 × Tesla V100-SXM2-32GB, driver 535.183.01" in output
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "profile: 8 × Tesla V100-SXM2-32GB, driver 535.183.01" in done.stdout
     found = run.json("profile/node-0.json")
     assert found["note"] is None and found["cudaDriverVersion"] == "12.2"
     assert found["topology"][0][:3] == ["X", "NV1", "NV1"]

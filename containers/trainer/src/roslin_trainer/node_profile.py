@@ -18,6 +18,7 @@ from roslin_trainer.storage import Folder
 
 SAMPLE_SECONDS = 1.0
 WRITE_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
 MAX_EARLIER_ATTEMPTS = 20
 
 
@@ -56,24 +57,20 @@ class NodeProfile:
         self._earlier: list[dict] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._threads = [
-            threading.Thread(target=work, name=name, daemon=True)
-            for name, work in (("profile", self._sample_on), ("profile-writer", self._write_on))
-        ]
+        self._sampler = threading.Thread(target=self._sample_on, name="profile", daemon=True)
+        self._writer = threading.Thread(target=self._write_on, name="profile-writer", daemon=True)
 
     def __enter__(self) -> "NodeProfile":
         log(f"profile: {self._facts['note'] or _title(self._reader)}")
-        for thread in self._threads:
-            thread.start()
+        self._sampler.start()
+        self._writer.start()
         return self
 
     def __exit__(self, *_) -> None:
         self._closed.set()
-        for thread in self._threads:
-            thread.join()
-        self._attempt(self.sample)
-        self._attempt(self.write)
-        if self._reader:
+        # A driver or a bucket that does not answer must not hold up the end: only seconds may be left.
+        self._writer.join(CLOSE_SECONDS)
+        if self._reader and not self._sampler.is_alive():
             self._attempt(self._reader.close)
 
     def sample(self) -> None:
@@ -99,12 +96,15 @@ class NodeProfile:
     def _sample_on(self) -> None:
         while not self._closed.wait(SAMPLE_SECONDS):
             self._attempt(self.sample)
+        self._attempt(self.sample)
 
     def _write_on(self) -> None:
         # What may take seconds is asked here, where it holds up no sample.
         self._attempt(self._read_slow_facts)
         while not self._closed.wait(WRITE_SECONDS):
             self._attempt(self.write)
+        self._sampler.join(SAMPLE_SECONDS)
+        self._attempt(self.write)
 
     def _read_slow_facts(self) -> None:
         self._facts["instanceType"] = host.instance_type()

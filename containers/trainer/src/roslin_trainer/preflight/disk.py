@@ -19,9 +19,12 @@ SHARED_MEMORY_BYTES = GIB
 
 
 def check_scratch(plan: Plan, machine: Machine) -> str:
-    """The fetched model and rows, and the checkpoints under way; or at the end, the model in two forms."""
+    """The fetched model and rows, and the checkpoints under way; or at the end, the model in two forms.
+
+    Each machine of a job keeps its ranks' share of a checkpoint.
+    """
     model, rows = _folder_bytes(plan.base_model.mirror_uri), _folder_bytes(plan.prepared_uri)
-    checkpoints = CHECKPOINTS_AT_ONCE * _checkpoint_bytes(plan)
+    checkpoints = CHECKPOINTS_AT_ONCE * _checkpoint_bytes(plan) / machine.nodes
     needed = model + rows + max(checkpoints, 2 * model)
     free = machine.scratch_free_bytes
     arithmetic = (

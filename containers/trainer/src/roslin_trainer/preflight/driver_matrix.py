@@ -1,5 +1,6 @@
 """Which NVIDIA drivers are known to carry which PyTorch builds: data, each line with its source."""
 
+import re
 from dataclasses import dataclass
 
 Version = tuple[int, ...]
@@ -67,7 +68,7 @@ def known_good(torch: str, cuda: Version, driver: Version) -> KnownGood | None:
 
 def parse_version(text: str) -> Version:
     """`535.183.01` is (535, 183, 1)."""
-    return tuple(int(part) for part in text.split("."))
+    return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
 def _is_in(version: Version, bounds: tuple[Version, Version]) -> bool:

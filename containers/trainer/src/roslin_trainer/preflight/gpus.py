@@ -57,10 +57,11 @@ def check_memory(plan: Plan, machine: Machine) -> str:
         return "not known"
     smallest = min(machine.gpus, key=lambda gpu: gpu.memory_bytes)
     usable = smallest.memory_bytes * USABLE_FRACTION
-    needed = parameters * _bytes_per_weight(plan) + WORKING_BYTES
+    gpus = plan.gpus * machine.nodes
+    needed = parameters * _bytes_per_weight(plan, gpus) + WORKING_BYTES
     arithmetic = (
         f"{parameters / 1e9:.2f} B weights ({plan.training.method}, sharding {plan.training.sharding}) on "
-        f"{plan.gpus} GPUs need {needed / GIB:.1f} GiB each, {usable / GIB:.1f} GiB are usable"
+        f"{gpus} GPUs need {needed / GIB:.1f} GiB each, {usable / GIB:.1f} GiB are usable"
     )
     if needed > usable:
         raise TrainerError(
@@ -73,16 +74,16 @@ def check_memory(plan: Plan, machine: Machine) -> str:
     return arithmetic
 
 
-def _bytes_per_weight(plan: Plan) -> float:
+def _bytes_per_weight(plan: Plan, gpus: int) -> float:
     """On each GPU. `auto` is counted as the plan counts: all states spread over the GPUs, none taken off."""
     method, sharding = plan.training.method, plan.training.sharding
     total = STATE_BYTES[method]
     if sharding == "auto":
-        return total / plan.gpus
+        return total / gpus
     # Without full training there are only frozen weights: whole below ZeRO-3, and never taken off.
     whole = WHOLE_BYTES[sharding] if method == "full" else total * (sharding in ("none", "zero2"))
     offloaded = OFFLOADED_BYTES.get(sharding, 0) if method == "full" else 0
-    return whole + (total - whole - offloaded) / plan.gpus
+    return whole + (total - whole - offloaded) / gpus
 
 
 def _runs_on(architecture: str, capability: tuple[int, int]) -> bool:

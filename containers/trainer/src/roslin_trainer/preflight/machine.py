@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from roslin_trainer.host import node_count
 from roslin_trainer.nvml import Gpu, Nvml, NvmlMissing
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -27,6 +28,8 @@ class Machine:
     torch_cuda: str | None
     torch_gpus: int
     torch_architectures: tuple[str, ...]
+    # Machines of the job, this one among them.
+    nodes: int
     scratch: Path
     scratch_free_bytes: int
     # None where the system has none.
@@ -51,6 +54,7 @@ def read_machine(scratch: Path) -> Machine:
         torch_cuda=torch.version.cuda,
         torch_gpus=torch.cuda.device_count(),
         torch_architectures=tuple(torch.cuda.get_arch_list()),
+        nodes=node_count(),
         scratch=scratch,
         scratch_free_bytes=shutil.disk_usage(scratch).free,
         shared_memory_bytes=_free_bytes(SHARED_MEMORY),
