@@ -3,15 +3,11 @@
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 
 import pytest
-from conftest import Run
-
-from roslin_trainer import train_step
-from roslin_trainer.launch import run_ranks
+from conftest import Run, child_environment
 
 pytest.importorskip("deepspeed", reason="deepspeed is not installed")
 pytestmark = pytest.mark.skipif(
@@ -21,13 +17,9 @@ pytestmark = pytest.mark.skipif(
 
 def train_with_two_ranks(run: Run) -> int:
     """The train step as on a machine with two GPUs, on the CPU."""
-
-    def start(plan, inputs, stop):
-        run_ranks(2, str(run.plan_path), inputs, stop)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_step, "run_rank", start)
-        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        patch.setenv("ROSLIN_CPU_RANKS", "2")
+        patch.setenv("PYTHONPATH", child_environment()["PYTHONPATH"])
         return run.step("train")
 
 

@@ -16,3 +16,7 @@ class ExitCode(IntEnum):
     DRIVER_MISMATCH = 30
     RESOURCES_MISSING = 31
     STORAGE = 40
+
+
+# All ranks end together in these ways, once each has done its part: no rank waits for another any more.
+ENDS_OF_ALL_RANKS = frozenset({ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.DIVERGED})

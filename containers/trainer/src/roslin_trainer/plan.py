@@ -70,6 +70,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """The machine that the job is sent to, and why the run should fit on it."""
+
+    purchase: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Benchmarks:
     tasks: tuple[str, ...]
     folder: str | None
@@ -102,6 +110,7 @@ class Plan:
     template: Template
     training: Training
     limits: Limits
+    capacity: Capacity
     gpus: int
     evaluation: EvaluationSettings
     keep_epochs: frozenset[int]
@@ -182,6 +191,7 @@ def _view(content: dict) -> Plan:
             # The job is sent to the first option's queue.
             price_usd_per_hour=content["capacity"][0]["priceUsdPerHour"],
         ),
+        capacity=Capacity(content["capacity"][0]["purchase"], content["capacity"][0].get("reason")),
         gpus=recipe["resources"]["gpus"],
         evaluation=EvaluationSettings(
             prompts=tuple(
