@@ -8,7 +8,7 @@ from collections.abc import Callable
 # type it takes back in a month, under 5 % to over 20 %.
 INTERRUPTION_SECONDS = {"spot": 2 * 3600.0, "on-demand": 24 * 3600.0}
 # Until the first save has been measured.
-ASSUMED_SAVE_SECONDS = 30.0
+ASSUMED_SAVE_SECONDS = 10.0
 MAX_COST_FRACTION = 0.02
 LEAST_SECONDS = 60.0
 
