@@ -18,6 +18,17 @@ export const metricsSchema = z.object({
   etaSeconds: z.number().nullable(),
   lossFirst: z.number().nullable(),
   lossLast: z.number().nullable(),
+  /** Of all attempts, at the plan's list price: 0 where the machine has none. */
+  costUsd: z.number().nullish(),
+  elapsedSeconds: z.number().nullish(),
+  samplesPerSecond: z.number().nullish(),
+  /** Tokens that are learned from. */
+  supervisedTokensPerSecond: z.number().nullish(),
+  /** Of the slots computed, those without a token. */
+  paddingFraction: z.number().nullish(),
+  stepSeconds: z.number().nullish(),
+  /** Steps that left the weights as they were, because their loss was no number. */
+  skippedSteps: z.int().min(0).nullish(),
   heldOutLoss: z.array(z.object({ epoch: z.number(), loss: z.number() })),
   /** Columns of equal length, downsampled to at most 1,000 points. */
   series: z.object({
@@ -27,6 +38,10 @@ export const metricsSchema = z.object({
     /** Null where it overflowed: mixed precision skips such a step. */
     gradientNorm: z.array(z.number().nullable()),
     tokensPerSecond: z.array(z.number()),
+    samplesPerSecond: z.array(z.number()).optional(),
+    supervisedTokensPerSecond: z.array(z.number()).optional(),
+    paddingFraction: z.array(z.number()).optional(),
+    stepSeconds: z.array(z.number()).optional(),
   }),
 })
 export type Metrics = z.output<typeof metricsSchema>

@@ -51,6 +51,12 @@ describe("a container's files", () => {
     expect(profileSchema.safeParse({ ...hostProfile, fans: 4 }).error).toBeUndefined()
   })
 
+  it('may say more of the speed and the cost, in numbers', () => {
+    expect(metricsSchema.safeParse({ ...metrics, costUsd: 12.5, paddingFraction: 0 }).success).toBe(true)
+    expect(metricsSchema.safeParse({ ...metrics, samplesPerSecond: null }).success).toBe(true)
+    expect(metricsSchema.safeParse({ ...metrics, costUsd: '12.5' }).success).toBe(false)
+  })
+
   it('cannot lack ours', () => {
     const { series: _, ...without } = metrics
     expect(metricsSchema.safeParse(without).success).toBe(false)

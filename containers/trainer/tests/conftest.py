@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 # Before PyTorch is imported, and for processes that tests start: models so small gain nothing from threads.
 os.environ["OMP_NUM_THREADS"] = "1"
+# No test asks the machine that it runs on whether Spot takes it back.
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 import pytest
 import torch
@@ -66,6 +69,11 @@ CONFIGS = {
         tie_word_embeddings=True,
     ),
 }
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """For processes that a test starts: they import what it imports."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **more}
 
 
 @pytest.fixture(scope="session")

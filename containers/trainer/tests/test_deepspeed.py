@@ -1,17 +1,17 @@
 """DeepSpeed ZeRO-3 for real: two ranks on the CPU, against plain PyTorch in one process."""
 
+import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import sys
-import threading
 import time
+from pathlib import Path
 
 import pytest
-from conftest import Run
-
-from roslin_trainer import train_step
-from roslin_trainer.launch import run_ranks
+from conftest import Run, child_environment
 
 pytest.importorskip("deepspeed", reason="deepspeed is not installed")
 pytestmark = pytest.mark.skipif(
@@ -21,13 +21,9 @@ pytestmark = pytest.mark.skipif(
 
 def train_with_two_ranks(run: Run) -> int:
     """The train step as on a machine with two GPUs, on the CPU."""
-
-    def start(plan, inputs, stop):
-        run_ranks(2, str(run.plan_path), inputs, stop)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_step, "run_rank", start)
-        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        patch.setenv("ROSLIN_CPU_RANKS", "2")
+        patch.setenv("PYTHONPATH", child_environment()["PYTHONPATH"])
         return run.step("train")
 
 
@@ -49,24 +45,128 @@ def test_two_ranks_train_adapters_as_one_process(make_run):
     assert_same_training(both.json("metrics.json"), one.json("metrics.json"))
 
 
-def test_two_ranks_stopped_and_resumed_train_all_weights_as_one_process(make_run):
-    training = {"method": "full", "batchSizePerGpu": 4, "epochs": 3}
-    run = make_run(name="stopped", training=training)
+class Machine:
+    """The trainer's real entry point in a process of its own, as on a machine with a GPU or two."""
+
+    def __init__(self, run: Run, name: str, ranks: int, **environment: str):
+        self.scratch = run.root / name
+        self.log = run.root / f"{name}.log"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "roslin_trainer", "train"],
+            env=child_environment(
+                ROSLIN_PLAN_URI=str(run.plan_path),
+                ROSLIN_SCRATCH_DIR=str(self.scratch),
+                ROSLIN_CPU_RANKS=str(ranks),
+                GLOO_SOCKET_IFNAME="lo",
+                **environment,
+            ),
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+
+    def ranks(self) -> list[int]:
+        return [int(file.read_text()) for file in sorted(self.scratch.glob("*/ranks/*.pid"))]
+
+    def end(self) -> int:
+        try:
+            return self.process.wait(timeout=180)
+        finally:
+            self.process.kill()
+
+
+def wait_for(what, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """A process that nobody has reaped yet does not count."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def has_checkpoint(run: Run) -> bool:
+    return any(run.folder.glob("checkpoints/*/manifest.json"))
+
+
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run):
+    training = {"method": "lora", "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
+    run, alone = make_run(name="killed", training=training), make_run(name="alone", training=training)
+    run.step("prepare"), alone.step("prepare")
+    machine = Machine(run, "machine", ranks=2)
+    wait_for(lambda: has_checkpoint(run))
+    ranks = machine.ranks()
+    machine.process.kill()
+    machine.process.wait()
+    wait_for(lambda: not any(is_alive(pid) for pid in ranks), seconds=10)
+    assert len(ranks) == 2 and not (run.root / "models/test/01TEST/manifest.json").exists()
+    assert train_with_two_ranks(run) == train_with_two_ranks(alone) == 0
+    found, expected = run.json("metrics.json"), alone.json("metrics.json")
+    for column in ("step", "loss", "gradientNorm", "paddingFraction"):
+        assert found["series"][column] == expected["series"][column]
+    assert found["heldOutLoss"] == expected["heldOutLoss"]
+
+
+def test_rank_that_stands_still_is_found_and_all_stacks_are_shown(make_run):
+    run = make_run(training={"method": "lora", "epochs": 500})
+    run.step("prepare")
+    machine = Machine(run, "machine", ranks=2, ROSLIN_HANG_SECONDS="3")
+    wait_for(lambda: has_checkpoint(run))
+    ranks = machine.ranks()
+    os.kill(ranks[1], signal.SIGSTOP)
+    started = time.monotonic()
+    assert machine.end() == 22
+    assert time.monotonic() - started < 60
+    assert run.json("error.json")["code"] == "HUNG"
+    log = machine.log.read_text()
+    assert "stacks of rank 0:" in log and "deepspeed_engine.py" in log
+    assert "stacks of rank 1:\n(it did not answer)" in log
+    assert not any(is_alive(pid) for pid in ranks)
+
+
+def test_two_nodes_stop_together_resume_and_train_as_one_process(make_run, free_port):
+    training = {"method": "full", "batchSizePerGpu": 4, "epochs": 8}
+    run = make_run(name="nodes", training=training)
     one = make_run(name="one", training={**training, "batchSizePerGpu": 8})
     run.step("prepare"), one.step("prepare")
+    batch = {"AWS_BATCH_JOB_NUM_NODES": "2", "AWS_BATCH_JOB_MAIN_NODE_INDEX": "0", "MASTER_PORT": free_port}
 
-    def stop_after_the_first_epoch():
-        deadline = time.monotonic() + 90
-        while not list(run.folder.glob("checkpoints/*/manifest.json")) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGTERM)
+    def start() -> list[Machine]:
+        # Batch tells the main node's address to the other one only.
+        address = {"AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS": "127.0.0.2"}
+        return [
+            Machine(run, "node-0", 1, **batch, AWS_BATCH_JOB_NODE_INDEX="0"),
+            Machine(run, "node-1", 1, **batch, AWS_BATCH_JOB_NODE_INDEX="1", **address),
+        ]
 
-    threading.Thread(target=stop_after_the_first_epoch, daemon=True).start()
-    assert train_with_two_ranks(run) == 20
-    assert run.json("error.json")["code"] == "INTERRUPTED"
-    assert train_with_two_ranks(run) == one.step("train") == 0
+    nodes = start()
+    wait_for(lambda: has_checkpoint(run))
+    nodes[1].process.terminate()
+    assert [node.end() for node in nodes] == [20, 20]
+    newest = max(run.folder.glob("checkpoints/*/manifest.json"), key=lambda file: file.stat().st_mtime_ns)
+    files = {file["path"] for file in json.loads(newest.read_text())["files"]}
+    assert {"state/rank-0-torch.pt", "state/rank-1-torch.pt", "state/position.json"} <= files
+    assert not (newest.parent / "parts").exists() or not list((newest.parent / "parts").iterdir())
+
+    nodes = start()
+    wait_for(lambda: all(node.ranks() for node in nodes))
+    fetched = [{file.name for file in node.scratch.glob("*/checkpoint/state/*-torch.pt")} for node in nodes]
+    assert fetched == [{"rank-0-torch.pt"}, {"rank-1-torch.pt"}]
+    assert [node.end() for node in nodes] == [0, 0]
+    assert "resuming at step" in nodes[0].log.read_text()
+    assert one.step("train") == 0
     assert_same_training(run.json("metrics.json"), one.json("metrics.json"))
     assert run.step("evaluate") == 0
-    evaluation = run.json("evaluation.json")
-    expected = one.json("metrics.json")["heldOutLoss"][3]["loss"]
-    assert evaluation["models"][1]["heldOutLoss"] == pytest.approx(expected, abs=1e-4)
+    expected = one.json("metrics.json")["heldOutLoss"][-1]["loss"]
+    assert run.json("evaluation.json")["models"][1]["heldOutLoss"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.fixture
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])

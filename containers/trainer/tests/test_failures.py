@@ -9,6 +9,8 @@ from botocore.exceptions import EndpointConnectionError
 from conftest import ROWS
 
 from roslin_trainer import __main__ as entry
+from roslin_trainer.engine import TorchEngine
+from roslin_trainer.errors import out_of_memory
 from roslin_trainer.exit_codes import ExitCode
 
 
@@ -38,6 +40,36 @@ def test_exceptions_are_named(make_run, monkeypatch, error, exit_code, code):
     assert found.keys() == {"step", "exitCode", "code", "message", "nextStep"}
     assert (found["step"], found["exitCode"], found["code"]) == ("prepare", exit_code, code)
     assert found["nextStep"]
+
+
+def test_memory_that_runs_out_while_training_is_held_against_the_estimate(make_run, monkeypatch):
+    run = make_run()
+    run.content["capacity"][0]["reason"] = "6.05 B parameters need 96.8 GB, 8 × 32 GB are there"
+    run.write()
+    run.step("prepare")
+    monkeypatch.setattr(TorchEngine, "accumulate", failing(torch.OutOfMemoryError("CUDA out of memory.")))
+    assert run.step("train") == ExitCode.OUT_OF_MEMORY
+    assert run.json("error.json")["message"] == (
+        "Memory ran out: CUDA out of memory. "
+        "The plan's estimate was: 6.05 B parameters need 96.8 GB, 8 × 32 GB are there."
+    )
+
+
+def test_memory_of_the_gpu_is_told(monkeypatch):
+    gib = 2**30
+    for name, value in {
+        "is_available": True,
+        "current_device": 3,
+        "mem_get_info": (1 * gib, 32 * gib),
+        "memory_allocated": 24 * gib,
+        "memory_reserved": 30 * gib,
+        "max_memory_allocated": 29 * gib,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory")).message == (
+        "Memory ran out: CUDA out of memory. "
+        "GPU 3: 24.0 GiB allocated, 30.0 reserved, 29.0 at most, 1.0 free of 32.0."
+    )
 
 
 def test_success_takes_an_old_error_away(make_run):

@@ -2,13 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
-from conftest import Run
+from conftest import Run, child_environment
 
 from roslin_trainer.engine import TorchEngine
 
@@ -63,21 +63,39 @@ def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, method, stop_a
     assert [path.parent.name for path in run.folder.glob("checkpoints/*/manifest.json")] == ["epoch-0002"]
 
 
-def test_kill_resumes_from_the_last_complete_epoch(make_run):
-    training = {"method": "lora", "epochs": 10}
+KILLED = """
+import os, signal, sys
+from roslin_trainer.engine import TorchEngine
+from roslin_trainer.saver import CheckpointSaver
+from roslin_trainer.__main__ import main
+kill_at = int(sys.argv.pop())
+update, steps = TorchEngine.update, []
+def update_or_die(self, rate):
+    steps.append(1)
+    if len(steps) == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return update(self, rate)
+TorchEngine.update = update_or_die
+# Within an epoch too: every third step.
+CheckpointSaver.is_due = lambda self: len(steps) % 3 == 2
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_run_killed_at_a_random_step_resumes_exactly(make_run, method):
+    training = {"method": method, "epochs": 4, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
+    kill_at = random.randrange(4, 4 * STEPS_PER_EPOCH)
+    print(f"killed in step {kill_at}")
     alone = train_alone(make_run, training)
     run = make_run(name="killed", training=training)
     run.step("prepare")
     scratch = run.root / "scratch"
-    environment = {**os.environ, "ROSLIN_PLAN_URI": str(run.plan_path), "ROSLIN_SCRATCH_DIR": str(scratch)}
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    process = subprocess.Popen([sys.executable, "-m", "roslin_trainer", "train"], env=environment)
-    deadline = time.monotonic() + 60
-    while not list(run.folder.glob("checkpoints/*/manifest.json")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not (run.root / "models/test/01TEST/manifest.json").exists(), "it was killed too late"
+    environment = child_environment(ROSLIN_PLAN_URI=str(run.plan_path), ROSLIN_SCRATCH_DIR=str(scratch))
+    command = [sys.executable, "-c", KILLED, "train", str(kill_at)]
+    process = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (run.root / "models/test/01TEST/manifest.json").exists()
     assert run.step("train") == 0
     assert_equal(run, alone)
     assert list(scratch.iterdir()) == []
@@ -92,9 +110,12 @@ def test_half_written_or_damaged_checkpoint_is_not_resumed_from(make_run, capsys
     (checkpoints / "epoch-0003" / "manifest.json").unlink()
     damaged = checkpoints / "epoch-0002" / "adapter_model.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    before = (checkpoints / "epoch-0001/manifest.json").stat().st_mtime_ns
     (run.root / "models/test/01TEST/manifest.json").unlink()
     assert run.step("train") == 0
     assert "epoch-0002 is damaged" in capsys.readouterr().out
     assert_equal(run, alone)
+    assert (checkpoints / "epoch-0001/manifest.json").stat().st_mtime_ns == before
+    assert not (checkpoints / "epoch-0002/damaged").exists(), "it has been written anew"
     position = json.loads((checkpoints / "epoch-0003/state/position.json").read_text())
     assert position["step"] == 3 * STEPS_PER_EPOCH

@@ -15,6 +15,7 @@ from roslin_trainer.evaluate import evaluate
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.log import log
 from roslin_trainer.model import quiet_libraries
+from roslin_trainer.nodes import read_nodes
 from roslin_trainer.plan import read_plan
 from roslin_trainer.prepare import prepare
 from roslin_trainer.rank import Inputs
@@ -32,7 +33,8 @@ def main() -> int:
         stop = StopSignal()
         quiet_libraries()
         plan = read_plan(plan_uri)
-        remove_error(plan_uri)
+        if read_nodes().is_main:
+            remove_error(plan_uri)
         log(f"{step}: run {plan.run_id}")
         scratch = make_scratch(plan.run_id, step)
         if step == "prepare":

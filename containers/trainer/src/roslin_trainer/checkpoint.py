@@ -1,24 +1,29 @@
 """Checkpoints: committed by a manifest, found again, and removed when no longer needed."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from roslin_trainer.checkpoint_parts import Parts
 from roslin_trainer.log import log
 from roslin_trainer.manifest import (
     MANIFEST,
     DamagedFolder,
     Manifest,
-    commit_folder,
+    commit_manifest,
     fetch_folder,
     read_manifest,
+    upload_folder,
 )
 from roslin_trainer.storage import Folder
 
 # Weights lie at the top, as peft and Transformers load them; what only a resume needs lies in here.
 STATE_FOLDER = "state"
+# Beside a manifest that names other files than there are: all nodes must then resume from the one before.
+DAMAGED_MARK = "damaged"
 POSITION_FILE = f"{STATE_FOLDER}/position.json"
 
 
@@ -35,10 +40,11 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands: optimizer steps done, and the metrics up to there."""
+    """Where training stands: optimizer steps done, the metrics up to there, and the time that it took."""
 
     step: int
     metrics: dict
+    elapsed_seconds: float
 
 
 def epoch_name(epoch: int) -> str:
@@ -53,8 +59,22 @@ def is_weights(path: str) -> bool:
     return not path.startswith(f"{STATE_FOLDER}/")
 
 
+# DeepSpeed's names of what one rank alone reads again, and ours.
+RANK_FILE = re.compile(r"(?:^|/)(?:(?:bf16_)?zero_pp_rank_|rank-)(\d+)[_-]")
+
+
+def is_read_by(ranks: range) -> Callable[[str], bool]:
+    """Which files of a checkpoint these ranks need: the state of the others is left where it is."""
+
+    def is_read(path: str) -> bool:
+        match = None if is_weights(path) else RANK_FILE.search(path)
+        return match is None or int(match[1]) in ranks
+
+    return is_read
+
+
 def write_position(folder: Path, position: Position) -> None:
-    (folder / POSITION_FILE).write_text(json.dumps({"step": position.step, "metrics": position.metrics}))
+    (folder / POSITION_FILE).write_text(json.dumps(asdict(position)))
 
 
 def read_position(folder: Path) -> Position:
@@ -69,10 +89,13 @@ class CheckpointStore:
         self._keep_epochs = keep_epochs
 
     def complete(self) -> list[Checkpoint]:
-        """Those with a manifest, oldest first."""
-        names = {path.split("/")[0] for path in self._folder.paths() if path.endswith(f"/{MANIFEST}")}
+        """Those with a manifest and not marked as damaged, oldest first."""
+        paths = set(self._folder.paths())
+        names = {path.split("/")[0] for path in paths if path.endswith(f"/{MANIFEST}")}
         checkpoints = []
         for name in names:
+            if f"{name}/{DAMAGED_MARK}" in paths:
+                continue
             folder = self._folder.child(name)
             manifest = read_manifest(folder)
             if manifest:
@@ -84,22 +107,34 @@ class CheckpointStore:
             (checkpoint for checkpoint in self.complete() if checkpoint.name == epoch_name(epoch)), None
         )
 
-    def fetch_newest(self, target: Path) -> Path | None:
+    def fetch_newest(self, target: Path, wanted: Callable[[str], bool] = lambda path: True) -> Path | None:
         """Downloads the newest complete one whose files are as its manifest says."""
         for checkpoint in reversed(self.complete()):
             try:
-                return fetch_folder(checkpoint.folder, checkpoint.manifest, target)
+                return fetch_folder(checkpoint.folder, checkpoint.manifest, target, wanted)
             except DamagedFolder as error:
                 log(f"checkpoint {checkpoint.name} is damaged and left aside: {error}")
+                checkpoint.folder.write(DAMAGED_MARK, str(error).encode())
                 shutil.rmtree(target)
         return None
 
-    def commit(self, local: Path, name: str, epoch: float) -> None:
+    def commit(self, local: Path, name: str, epoch: float, parts: Parts) -> None:
         """Uploads a checkpoint, then removes those that it makes superfluous, and the local copy."""
-        commit_folder(local, self._folder.child(name), "checkpoint", epoch)
+        folder = self._folder.child(name)
+        # One of this name may lie there: it must not pass for complete while it is overwritten.
+        folder.delete([MANIFEST, DAMAGED_MARK])
+        files = upload_folder(local, folder)
+        commit_manifest(folder, "checkpoint", epoch, [*files, *parts.of_others(folder)])
+        parts.remove(folder)
         shutil.rmtree(local)
         log(f"checkpoint {name}: complete in {self._folder.uri}")
         self._remove(lambda checkpoint: checkpoint.epoch < epoch and not self._is_kept(checkpoint))
+
+    def upload_part(self, local: Path, name: str, parts: Parts, node: int) -> None:
+        """What the ranks of another node than the main one have written."""
+        folder = self._folder.child(name)
+        parts.write(folder, node, upload_folder(local, folder))
+        shutil.rmtree(local)
 
     def _is_kept(self, checkpoint: Checkpoint) -> bool:
         return any(checkpoint.name == epoch_name(epoch) for epoch in self._keep_epochs)

@@ -27,6 +27,7 @@ class DeepSpeedEngine:
         self._filler = filler
         self._model = model.train()
         self._loss = SupervisedLoss(model)
+        self._computed_tokens = 0
         self._engine, *_ = deepspeed.initialize(
             model=model,
             model_parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
@@ -36,18 +37,27 @@ class DeepSpeedEngine:
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
         self._engine.set_gradient_accumulation_boundary(is_last)
-        loss = self._loss(self._engine, self._batch(rows))
+        batch = self._batch(rows)
+        self._computed_tokens += batch.input_ids.numel()
+        loss = self._loss(self._engine, batch)
         # DeepSpeed takes the mean over ranks; the sum over ranks divided by all tokens is wanted.
         self._engine.backward(loss * (self.world_size / step_tokens), scale_wrt_gas=False)
         return loss.detach()
 
     def update(self, learning_rate: float) -> float:
-        """The norm is 0 for a step that loss scaling skipped, because its gradients overflowed."""
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
         self._engine.step()
-        norm = float(self._engine.get_global_grad_norm() or 0.0)
-        return norm if torch.isfinite(torch.tensor(norm)) else 0.0
+        # ZeRO itself leaves out a step whose gradients are not finite, whatever the precision.
+        return float(self._engine.get_global_grad_norm())
+
+    def computed_tokens(self) -> int:
+        computed, self._computed_tokens = self._computed_tokens, 0
+        return computed
+
+    def has_finite_weights(self) -> bool:
+        trained = (weight for weight in self._model.parameters() if weight.requires_grad)
+        return all(getattr(weight, "ds_tensor", weight).isfinite().all() for weight in trained)
 
     @torch.no_grad()
     def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:

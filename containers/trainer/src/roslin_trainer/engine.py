@@ -31,7 +31,16 @@ class Engine(Protocol):
         """
 
     def update(self, learning_rate: float) -> float:
-        """Clips the gradients and moves the weights. Returns the gradients' norm before clipping."""
+        """Clips the gradients and moves the weights. Returns the gradients' norm before clipping.
+
+        Gradients that are not finite move nothing; their norm is then not finite either.
+        """
+
+    def computed_tokens(self) -> int:
+        """Slots that this rank has computed in `accumulate` since the last call, padding included."""
+
+    def has_finite_weights(self) -> bool:
+        """Whether this rank's share of the trained weights is finite."""
 
     def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:
         """The sum of the losses, without gradients or dropout."""
@@ -59,6 +68,7 @@ class TorchEngine:
         self.device = torch.device("cpu")
         self._model = model.train()
         self._loss = SupervisedLoss(model)
+        self._computed_tokens = 0
         self._weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=training.learning_rate, betas=ADAM_BETAS, weight_decay=training.weight_decay
@@ -67,7 +77,9 @@ class TorchEngine:
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
         total = torch.zeros(())
         for pack in split_into_packs(rows):
-            loss = self._loss(self._model, pack_rows(pack))
+            batch = pack_rows(pack)
+            self._computed_tokens += batch.input_ids.numel()
+            loss = self._loss(self._model, batch)
             (loss / step_tokens).backward()
             total += loss.detach()
         return total
@@ -76,9 +88,17 @@ class TorchEngine:
         norm = torch.nn.utils.clip_grad_norm_(self._weights, MAX_GRADIENT_NORM)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self._optimizer.step()
+        if norm.isfinite():
+            self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return norm.item()
+
+    def computed_tokens(self) -> int:
+        computed, self._computed_tokens = self._computed_tokens, 0
+        return computed
+
+    def has_finite_weights(self) -> bool:
+        return all(weight.isfinite().all() for weight in self._weights)
 
     @torch.no_grad()
     def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:

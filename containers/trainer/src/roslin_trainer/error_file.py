@@ -1,6 +1,7 @@
 """error.json, beside the plan: why the last attempt of a step ended badly."""
 
 import json
+import time
 
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.log import log
@@ -28,6 +29,17 @@ def write_error(plan_uri: str, step: str, error: TrainerError) -> None:
     except Exception as failure:
         # Storage may be what failed; the exit code and the log still tell.
         log(f"{ERROR_FILE} could not be written: {failure}")
+
+
+def error_of_another_node(plan_uri: str, patience_seconds: float = 45.0) -> TrainerError | None:
+    """What another node has died of; it may still have to end its ranks before it says so."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        if content := _run_folder(plan_uri).read(ERROR_FILE):
+            return TrainerError.from_json(json.loads(content))
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(1)
 
 
 def _run_folder(plan_uri: str) -> Folder:

@@ -35,6 +35,10 @@ class TrainerError(Exception):
             "nextStep": self.next_step,
         }
 
+    @classmethod
+    def from_json(cls, value: dict) -> "TrainerError":
+        return cls(ExitCode(value["exitCode"]), value["code"], value["message"], value["nextStep"])
+
 
 def dataset_invalid(message: str) -> TrainerError:
     return TrainerError(
@@ -55,11 +59,11 @@ def model_unreadable(source: str, reason: object) -> TrainerError:
     )
 
 
-def interrupted() -> TrainerError:
+def interrupted(reason: str = "it was told to stop (SIGTERM)") -> TrainerError:
     return TrainerError(
         ExitCode.INTERRUPTED,
         "INTERRUPTED",
-        "The step was told to stop (SIGTERM) and stopped.",
+        f"The step stopped because {reason}.",
         "Nothing to do: the next attempt goes on from the newest complete checkpoint.",
     )
 
@@ -81,17 +85,44 @@ def storage_denied(message: str) -> TrainerError:
     )
 
 
+def out_of_memory(error: BaseException, estimate: str | None = None) -> TrainerError:
+    """`estimate` is the plan's reason why the run should have fitted."""
+    facts = [f"Memory ran out: {error or type(error).__name__}", _gpu_memory()]
+    if estimate:
+        facts.append(f"The plan's estimate was: {estimate}")
+    return TrainerError(
+        ExitCode.OUT_OF_MEMORY,
+        "OUT_OF_MEMORY",
+        " ".join(fact.rstrip(".") + "." for fact in facts if fact),
+        "Lower training.batchSizePerGpu or training.maxTokens, or choose a larger instance.",
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU allocator has no exception class of its own.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _gpu_memory() -> str:
+    if not torch.cuda.is_available():
+        return ""
+    gib = 2**30
+    free, total = torch.cuda.mem_get_info()
+    return (
+        f"GPU {torch.cuda.current_device()}: {torch.cuda.memory_allocated() / gib:.1f} GiB allocated, "
+        f"{torch.cuda.memory_reserved() / gib:.1f} reserved, {torch.cuda.max_memory_allocated() / gib:.1f} "
+        f"at most, {free / gib:.1f} free of {total / gib:.1f}"
+    )
+
+
 def as_trainer_error(error: BaseException) -> TrainerError:
     """Names what went wrong, for any exception that reaches the top."""
     if isinstance(error, TrainerError):
         return error
-    if _is_out_of_memory(error):
-        return TrainerError(
-            ExitCode.OUT_OF_MEMORY,
-            "OUT_OF_MEMORY",
-            f"Memory ran out: {error or type(error).__name__}",
-            "Lower training.batchSizePerGpu or training.maxTokens, or choose a larger instance.",
-        )
+    if is_out_of_memory(error):
+        return out_of_memory(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return TrainerError(
             ExitCode.RESOURCES_MISSING,
@@ -114,10 +145,3 @@ def as_trainer_error(error: BaseException) -> TrainerError:
         f"{type(error).__name__}: {error}",
         "Read the step's log for the stack trace.",
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    # The CPU allocator has no exception class of its own.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

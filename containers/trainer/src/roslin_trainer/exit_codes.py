@@ -22,3 +22,7 @@ class ExitCode(IntEnum):
     STORAGE_DENIED = 36
     COMMUNICATION_FAILED = 37
     STORAGE = 40
+
+
+# All ranks end together in these ways, once each has done its part: no rank waits for another any more.
+ENDS_OF_ALL_RANKS = frozenset({ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.DIVERGED})

@@ -6,51 +6,102 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.log import log
+from roslin_trainer.nodes import Nodes
 from roslin_trainer.rank import Inputs
 from roslin_trainer.signals import StopSignal
+from roslin_trainer.stacks import STACKS_SIGNAL
 
 POLL_SECONDS = 0.2
+STACKS_SECONDS = 2.0
+# PyTorch's own. In a container of its own nobody else has it; MASTER_PORT chooses another.
+MASTER_PORT = "29500"
 
 
-def run_ranks(count: int, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
-    """Returns when all ranks have trained to the end. Raises the error that the first failed one left."""
+def run_ranks(count: int, nodes: Nodes, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
+    """Returns when all ranks of this node are done. Raises the error that the first failed one left."""
     inputs.ranks.mkdir(parents=True)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    environment = {**os.environ, "ROSLIN_PLAN_URI": plan_uri, "ROSLIN_SCRATCH_DIR": str(inputs.scratch)}
+    environment = {
+        **os.environ,
+        "ROSLIN_PLAN_URI": plan_uri,
+        "ROSLIN_SCRATCH_DIR": str(inputs.scratch),
+        "ROSLIN_STARTED_AT": str(inputs.started_at),
+        "ROSLIN_SUPERVISOR_PID": str(os.getpid()),
+    }
+    command = [sys.executable, "-m", "roslin_trainer.agent", *torchrun_arguments(count, nodes)]
     with stop.deferred():
         # A session of its own: a terminal's Ctrl-C reaches this process, which passes it on in its own way.
-        process = subprocess.Popen(
-            [*command, "--module", "roslin_trainer.rank"], env=environment, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=environment, start_new_session=True)
         told: set[int] = set()
         while process.poll() is None:
             if stop.requested:
-                _tell_new_ranks(inputs, told)
+                _tell_new_ranks(inputs, stop, told)
+            if any(error["exitCode"] == ExitCode.HUNG for error in _errors(inputs)):
+                _end_hung_ranks(inputs, process)
             time.sleep(POLL_SECONDS)
     _raise_first_error(inputs, process.returncode)
 
 
-def _tell_new_ranks(inputs: Inputs, told: set[int]) -> None:
+def torchrun_arguments(ranks_per_node: int, nodes: Nodes) -> list[str]:
+    arguments = ["--standalone"]
+    if nodes.count > 1:
+        arguments = [
+            f"--nnodes={nodes.count}",
+            f"--node-rank={nodes.index}",
+            f"--master-addr={nodes.main_address}",
+            f"--master-port={os.environ.get('MASTER_PORT', MASTER_PORT)}",
+        ]
+    return [*arguments, f"--nproc-per-node={ranks_per_node}", "--module", "roslin_trainer.rank"]
+
+
+def _tell_new_ranks(inputs: Inputs, stop: StopSignal, told: set[int]) -> None:
     """SIGTERM to every rank once. Not to torchrun: it would kill them 30 s later, amid a checkpoint."""
-    for pid_file in inputs.ranks.glob("*.pid"):
-        pid = int(pid_file.read_text() or 0)
-        if pid and pid not in told:
-            told.add(pid)
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
+    new = set(_pids(inputs).values()) - told
+    if new and stop.notice:
+        stop.notice.write(inputs.stop_notice)
+    told |= new
+    _signal(new, signal.SIGTERM)
+
+
+def _end_hung_ranks(inputs: Inputs, process: subprocess.Popen) -> None:
+    """The stacks of every rank into the log, whichever noticed: the one to blame is often another."""
+    pids = _pids(inputs)
+    _signal(pids.values(), STACKS_SIGNAL)
+    time.sleep(STACKS_SECONDS)
+    for rank in sorted(pids):
+        file = inputs.stacks_file(rank)
+        stacks = file.read_text() if file.exists() else ""
+        log(f"stacks of rank {rank}:\n{stacks or '(it did not answer)'}")
+    _signal([*pids.values(), process.pid], signal.SIGKILL)
+    process.wait()
+
+
+def _pids(inputs: Inputs) -> dict[int, int]:
+    """The process of each rank that has started."""
+    return {int(file.stem): int(file.read_text()) for file in inputs.ranks.glob("*.pid")}
+
+
+def _signal(pids, number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def _errors(inputs: Inputs) -> list[dict]:
+    """What failed ranks have left, the first one first: the others fail because they miss it."""
+    files: list[Path] = sorted(inputs.ranks.glob("*.error.json"), key=lambda path: path.stat().st_mtime_ns)
+    return [json.loads(file.read_text()) for file in files]
 
 
 def _raise_first_error(inputs: Inputs, return_code: int) -> None:
-    # The first one is the cause: the other ranks fail because they miss it.
-    errors = sorted(inputs.ranks.glob("*.error.json"), key=lambda path: path.stat().st_mtime_ns)
-    if errors:
-        error = json.loads(errors[0].read_text())
-        raise TrainerError(ExitCode(error["exitCode"]), error["code"], error["message"], error["nextStep"])
+    if errors := _errors(inputs):
+        raise TrainerError.from_json(errors[0])
     if return_code != 0:
         raise RuntimeError(
             f"the training processes ended with code {return_code} and left no reason (killed?)"

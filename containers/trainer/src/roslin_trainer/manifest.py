@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from roslin_trainer.storage import Folder, download_files, upload_files
 
 MANIFEST = "manifest.json"
 HASH_BLOCK_BYTES = 2**22
+HASH_THREADS = 2
 
 
 class DamagedFolder(Exception):
@@ -32,7 +34,7 @@ class Manifest:
     files: tuple[ManifestFile, ...]
 
     def to_json(self) -> bytes:
-        files = [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in self.files]
+        files = [asdict(file) for file in self.files]
         return json.dumps({"kind": self.kind, "epoch": self.epoch, "files": files}, indent=1).encode()
 
 
@@ -57,13 +59,24 @@ def describe(path: str, local: Path) -> ManifestFile:
     return ManifestFile(path, local.stat().st_size, digest.hexdigest())
 
 
-def commit_folder(source: Path, folder: Folder, kind: str, epoch: float) -> Manifest:
-    """Uploads all files of a local folder, then their manifest."""
+def upload_folder(source: Path, folder: Folder) -> tuple[ManifestFile, ...]:
+    """Uploads all files of a local folder, and hashes them meanwhile."""
     paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
-    upload_files(source, paths, folder)
-    manifest = Manifest(kind, epoch, tuple(describe(path, source / path) for path in paths))
+    with ThreadPoolExecutor(HASH_THREADS) as pool:
+        files = pool.map(lambda path: describe(path, source / path), paths)
+        upload_files(source, paths, folder)
+        return tuple(files)
+
+
+def commit_manifest(folder: Folder, kind: str, epoch: float, files: Iterable[ManifestFile]) -> Manifest:
+    manifest = Manifest(kind, epoch, tuple(sorted(files, key=lambda file: file.path)))
     folder.write(MANIFEST, manifest.to_json())
     return manifest
+
+
+def commit_folder(source: Path, folder: Folder, kind: str, epoch: float) -> Manifest:
+    """Uploads all files of a local folder, then their manifest."""
+    return commit_manifest(folder, kind, epoch, upload_folder(source, folder))
 
 
 def fetch_folder(

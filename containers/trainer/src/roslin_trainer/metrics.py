@@ -4,20 +4,62 @@ import json
 import math
 import threading
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from roslin_trainer.budget import Budget
 from roslin_trainer.log import log
+from roslin_trainer.raw_series import RawSeries
 from roslin_trainer.storage import Folder
 
 METRICS_FILE = "metrics.json"
 FLUSH_SECONDS = 2.0
 MAX_POINTS = 1000
-COLUMNS = ("step", "loss", "learningRate", "gradientNorm", "tokensPerSecond")
+COLUMNS = (
+    "step",
+    "loss",
+    "learningRate",
+    "gradientNorm",
+    "tokensPerSecond",
+    "samplesPerSecond",
+    "supervisedTokensPerSecond",
+    "paddingFraction",
+    "stepSeconds",
+)
 # The first and the last loss are means: that of a single step is mostly the luck of its rows.
 EDGE_FRACTION = 0.05
 MAX_EDGE_STEPS = 100
 # Speed is that of the last steps, so that a pause for a checkpoint is soon forgotten.
 SPEED_STEPS = 20
+
+
+@dataclass(frozen=True)
+class StepNumbers:
+    """One optimizer step of all ranks. `computed_tokens` are the slots computed, padding included."""
+
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    rows: int
+    tokens: int
+    supervised_tokens: int
+    computed_tokens: int
+    seconds: float
+
+    def columns(self, step: int) -> dict[str, float]:
+        """In the order of COLUMNS."""
+        return {
+            "step": step,
+            "loss": self.loss,
+            "learningRate": self.learning_rate,
+            "gradientNorm": self.gradient_norm,
+            "tokensPerSecond": self.tokens / self.seconds,
+            "samplesPerSecond": self.rows / self.seconds,
+            "supervisedTokensPerSecond": self.supervised_tokens / self.seconds,
+            "paddingFraction": 1 - self.tokens / self.computed_tokens,
+            "stepSeconds": self.seconds,
+        }
 
 
 class Series:
@@ -52,8 +94,19 @@ class Series:
 class Metrics:
     """Collects numbers on the training thread; a background thread writes them."""
 
-    def __init__(self, folder: Folder, device: str, world_size: int, steps_per_epoch: int, epochs: int):
+    def __init__(
+        self,
+        folder: Folder,
+        device: str,
+        world_size: int,
+        steps_per_epoch: int,
+        epochs: int,
+        budget: Budget,
+        raw: RawSeries,
+    ):
         self._folder = folder
+        self._budget = budget
+        self._raw = raw
         self._device = device
         self._world_size = world_size
         self._steps_per_epoch = steps_per_epoch
@@ -66,8 +119,8 @@ class Metrics:
         self._last_losses: deque[float] = deque(maxlen=edge)
         self._held_out: list[dict] = []
         self._series = Series()
-        self._step_seconds: deque[float] = deque(maxlen=SPEED_STEPS)
-        self._step_tokens: deque[int] = deque(maxlen=SPEED_STEPS)
+        self._skipped_steps = 0
+        self._recent: deque[StepNumbers] = deque(maxlen=SPEED_STEPS)
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
@@ -83,18 +136,27 @@ class Metrics:
         self._thread.join()
         self._write()
 
-    def add_step(
-        self, loss: float, learning_rate: float, gradient_norm: float, tokens: int, seconds: float
-    ) -> None:
-        """One optimizer step of all ranks; `tokens` counts what was read, without padding."""
+    def add_step(self, numbers: StepNumbers) -> None:
         with self._lock:
             self._step += 1
             if len(self._first_losses) < self._edge_steps:
-                self._first_losses.append(loss)
-            self._last_losses.append(loss)
-            self._step_seconds.append(seconds)
-            self._step_tokens.append(tokens)
-            self._series.add(self._step, loss, learning_rate, gradient_norm, tokens / seconds)
+                self._first_losses.append(numbers.loss)
+            self._last_losses.append(numbers.loss)
+            self._recent.append(numbers)
+            columns = numbers.columns(self._step)
+            self._series.add(*columns.values())
+            self._raw.add({name: _finite(value) for name, value in columns.items()})
+
+    def skip_step(self) -> None:
+        """A step that left the weights as they were, because its loss was no number."""
+        with self._lock:
+            self._step += 1
+            self._skipped_steps += 1
+            self._raw.add({"step": self._step, "loss": None})
+
+    def raw_upload(self) -> Callable[[], None]:
+        with self._lock:
+            return self._raw.snapshot()
 
     def add_held_out(self, epoch: int, loss: float) -> None:
         with self._lock:
@@ -108,6 +170,7 @@ class Metrics:
         with self._lock:
             return {
                 "step": self._step,
+                "skippedSteps": self._skipped_steps,
                 "firstLosses": list(self._first_losses),
                 "lastLosses": list(self._last_losses),
                 "heldOut": list(self._held_out),
@@ -116,6 +179,7 @@ class Metrics:
 
     def restore(self, state: dict) -> None:
         self._step = state["step"]
+        self._skipped_steps = state["skippedSteps"]
         self._first_losses = state["firstLosses"]
         self._last_losses.extend(state["lastLosses"])
         self._held_out = state["heldOut"]
@@ -133,7 +197,7 @@ class Metrics:
 
     def _object(self) -> dict:
         """The content of metrics.json (core/run-files.ts, metricsSchema)."""
-        seconds = sum(self._step_seconds)
+        seconds = sum(step.seconds for step in self._recent)
         remaining = self.total_steps - self._step
         return {
             "updatedAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
@@ -143,17 +207,31 @@ class Metrics:
             "epochs": self._epochs,
             "step": self._step,
             "totalSteps": self.total_steps,
-            "tokensPerSecond": round(sum(self._step_tokens) / seconds, 1) if seconds else None,
-            "etaSeconds": round(seconds / len(self._step_seconds) * remaining, 1) if seconds else None,
+            "skippedSteps": self._skipped_steps,
+            "tokensPerSecond": self._rate(lambda step: step.tokens),
+            "samplesPerSecond": self._rate(lambda step: step.rows),
+            "supervisedTokensPerSecond": self._rate(lambda step: step.supervised_tokens),
+            "paddingFraction": self._padding_fraction(),
+            "stepSeconds": round(seconds / len(self._recent), 4) if seconds else None,
+            "etaSeconds": round(seconds / len(self._recent) * remaining, 1) if seconds else None,
+            "elapsedSeconds": round(self._budget.elapsed_seconds, 1),
+            "costUsd": round(self._budget.cost_usd, 4),
             "lossFirst": _mean(self._first_losses) if self._first_losses else None,
             "lossLast": _mean(self._last_losses) if self._last_losses else None,
             "heldOutLoss": list(self._held_out),
             # A norm can overflow where the loss does not: mixed precision skips such a step and goes on.
             "series": {
-                name: [value if math.isfinite(value) else None for value in column]
-                for name, column in self._series.columns.items()
+                name: [_finite(value) for value in column] for name, column in self._series.columns.items()
             },
         }
+
+    def _rate(self, counted: Callable[[StepNumbers], int]) -> float | None:
+        seconds = sum(step.seconds for step in self._recent)
+        return round(sum(counted(step) for step in self._recent) / seconds, 1) if seconds else None
+
+    def _padding_fraction(self) -> float | None:
+        computed = sum(step.computed_tokens for step in self._recent)
+        return round(1 - sum(step.tokens for step in self._recent) / computed, 4) if computed else None
 
     def _run(self) -> None:
         while not self._closed.wait(FLUSH_SECONDS):
@@ -171,6 +249,11 @@ class Metrics:
 
 def _mean(values) -> float:
     return sum(values) / len(values)
+
+
+def _finite(value: float) -> float | None:
+    """Six digits are more than a plot shows, and a third of the bytes."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _duration(seconds: float) -> str:

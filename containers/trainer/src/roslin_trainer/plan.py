@@ -1,6 +1,7 @@
 """A typed view of plan.json: only what a container needs (core/plan.ts has the whole)."""
 
 import json
+import os
 from dataclasses import dataclass
 
 from roslin_trainer.errors import TrainerError
@@ -71,6 +72,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """The machine that the job is sent to, and why the run should fit on it."""
+
+    purchase: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Benchmarks:
     tasks: tuple[str, ...]
     folder: str | None
@@ -103,6 +112,7 @@ class Plan:
     template: Template
     training: Training
     limits: Limits
+    capacity: Capacity
     gpus: int
     evaluation: EvaluationSettings
     keep_epochs: frozenset[int]
@@ -129,7 +139,7 @@ def parse_plan(content: dict) -> Plan:
         raise _unreadable(f"has version {version!r}; this trainer reads version {PLAN_VERSION}")
     try:
         return _view(content)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         raise _unreadable(f"lacks a field or has one of another shape: {error}") from error
 
 
@@ -145,6 +155,7 @@ def _unreadable(what: str) -> TrainerError:
 def _view(content: dict) -> Plan:
     recipe, base_model, dataset = content["recipe"], content["baseModel"], content["dataset"]
     training, evaluation = recipe["training"], recipe["evaluation"]
+    option = content["capacity"][int(os.environ.get("ROSLIN_CAPACITY_OPTION", "0"))]
     template, limits, benchmarks = recipe["template"], recipe["limits"], evaluation.get("benchmarks")
     return Plan(
         run_id=content["runId"],
@@ -181,9 +192,9 @@ def _view(content: dict) -> Plan:
         limits=Limits(
             max_hours=limits["maxHours"],
             max_usd=limits.get("maxUsd"),
-            # The job is sent to the first option's queue.
-            price_usd_per_hour=content["capacity"][0]["priceUsdPerHour"],
+            price_usd_per_hour=option["priceUsdPerHour"],
         ),
+        capacity=Capacity(option["purchase"], option.get("reason")),
         gpus=recipe["resources"]["gpus"],
         evaluation=EvaluationSettings(
             prompts=tuple(

@@ -3,15 +3,20 @@
 import json
 import os
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from roslin_trainer.checkpoint import CheckpointStore
+from roslin_trainer.budget import Budget
+from roslin_trainer.checkpoint import CheckpointStore, read_position
+from roslin_trainer.checkpoint_interval import CheckpointInterval
 from roslin_trainer.engine import Engine, TorchEngine
-from roslin_trainer.errors import as_trainer_error
-from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.errors import TrainerError, as_trainer_error, is_out_of_memory, out_of_memory
+from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, ExitCode
+from roslin_trainer.files import write_whole
 from roslin_trainer.log import log
 from roslin_trainer.metrics import Metrics
 from roslin_trainer.model import (
@@ -22,24 +27,36 @@ from roslin_trainer.model import (
     quiet_libraries,
     with_adapters,
 )
+from roslin_trainer.nodes import read_place
+from roslin_trainer.parent import end_with_parent
 from roslin_trainer.plan import Plan, read_plan
 from roslin_trainer.preflight.communication import check_communication
 from roslin_trainer.prepare import HELD_OUT_ROWS, TRAIN_ROWS
+from roslin_trainer.raw_series import RawSeries
+from roslin_trainer.saver import CheckpointSaver
 from roslin_trainer.signals import StopSignal
+from roslin_trainer.stacks import write_stacks_on_signal, write_stacks_to_log
+from roslin_trainer.start import check_same_start, earlier_seconds, start_parts
 from roslin_trainer.storage import open_folder
 from roslin_trainer.tokens import load_rows
 from roslin_trainer.train import Rows, Trainer, batch_plan
+from roslin_trainer.watchdog import Watchdog
+
+SUPERVISOR_SECONDS = 20.0
 
 
 class Inputs:
     """What the train step has fetched to the scratch disk, for all ranks of this machine."""
 
-    def __init__(self, scratch: Path):
+    def __init__(self, scratch: Path, started_at: float | None = None):
+        """`started_at` is the Unix time at which the attempt began."""
         self.scratch = scratch
+        self.started_at = time.time() if started_at is None else started_at
         self.base = scratch / "base"
         self.rows = scratch / "rows"
         self.checkpoint = scratch / "checkpoint"
         self.ranks = scratch / "ranks"
+        self.stop_notice = scratch / "stop.json"
 
     def pid_file(self, rank: int) -> Path:
         return self.ranks / f"{rank}.pid"
@@ -47,22 +64,52 @@ class Inputs:
     def error_file(self, rank: int) -> Path:
         return self.ranks / f"{rank}.error.json"
 
+    def stacks_file(self, rank: int) -> Path:
+        return self.ranks / f"{rank}.stacks"
 
-def run_rank(plan: Plan, inputs: Inputs, stop: StopSignal) -> None:
-    """Trains from the fetched checkpoint, or from the start, to the end."""
+
+def run_rank(plan: Plan, inputs: Inputs, stop: StopSignal, on_hang: Callable[[TrainerError], None]) -> None:
+    """Trains from the fetched checkpoint, or from the start, to the end. `on_hang` must end the process."""
+    try:
+        _train(plan, inputs, stop, Watchdog(on_hang))
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(error, plan.capacity.reason) from error
+        raise
+
+
+def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> None:
     rows = Rows(load_rows(inputs.rows / TRAIN_ROWS), load_rows(inputs.rows / HELD_OUT_ROWS))
-    resumes = inputs.checkpoint.exists()
+    checkpoint = inputs.checkpoint if inputs.checkpoint.exists() else None
+    position = read_position(checkpoint) if checkpoint else None
     is_distributed = "LOCAL_RANK" in os.environ
     build = _deepspeed_engine if is_distributed else _torch_engine
-    engine = build(plan, inputs, rows, inputs.checkpoint if resumes else None)
-    steps_per_epoch = batch_plan(plan, len(rows.train), engine.world_size).steps_per_epoch
+    engine = build(plan, inputs, rows, checkpoint)
+    check_same_start(engine, position)
     run_folder = open_folder(plan.run_uri)
+    budget = Budget(plan.limits, inputs.started_at, earlier_seconds(run_folder, position))
+    steps_per_epoch = batch_plan(plan, len(rows.train), engine.world_size).steps_per_epoch
     device = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else "cpu"
-    metrics = Metrics(run_folder, device, engine.world_size, steps_per_epoch, plan.training.epochs)
-    store = CheckpointStore(run_folder, plan.keep_epochs)
-    trainer = Trainer(plan, engine, rows, store, metrics, inputs.scratch)
-    if resumes:
-        trainer.resume(inputs.checkpoint)
+    metrics = Metrics(
+        run_folder,
+        device,
+        engine.world_size,
+        steps_per_epoch,
+        plan.training.epochs,
+        budget,
+        RawSeries(run_folder, inputs.scratch),
+    )
+    saver = CheckpointSaver(
+        engine,
+        CheckpointStore(run_folder, plan.keep_epochs),
+        read_place(),
+        start_parts(engine),
+        CheckpointInterval(plan.capacity.purchase),
+        inputs.scratch,
+    )
+    trainer = Trainer(plan, engine, rows, saver, metrics, budget, watchdog)
+    if checkpoint:
+        trainer.resume(checkpoint)
     trainer.run(stop)
 
 
@@ -114,23 +161,35 @@ def _announce(plan: Plan, model, machinery: str, dtype: torch.dtype) -> None:
 
 def main() -> None:
     """The entry of a process that torchrun starts. Its error goes to a file: torchrun loses exit codes."""
+    end_with_parent(os.getppid())
     quiet_libraries()
     rank = int(os.environ["RANK"])
-    inputs = Inputs(Path(os.environ["ROSLIN_SCRATCH_DIR"]))
-    inputs.pid_file(rank).write_text(str(os.getpid()))
-    stop = StopSignal()
+    inputs = Inputs(Path(os.environ["ROSLIN_SCRATCH_DIR"]), float(os.environ["ROSLIN_STARTED_AT"]))
+    stop = StopSignal(inputs.stop_notice)
+    write_stacks_on_signal(inputs.stacks_file(rank))
+    # Last: whoever finds it may send signals.
+    write_whole(inputs.pid_file(rank), str(os.getpid()))
     try:
-        run_rank(read_plan(os.environ["ROSLIN_PLAN_URI"]), inputs, stop)
+        plan = read_plan(os.environ["ROSLIN_PLAN_URI"])
+        run_rank(plan, inputs, stop, lambda error: _end_hung(inputs, rank, error))
     except BaseException as error:
         named = as_trainer_error(error)
         if named.exit_code == ExitCode.UNEXPECTED:
             traceback.print_exc()
-        inputs.error_file(rank).write_text(json.dumps(named.to_json("train")))
+        write_whole(inputs.error_file(rank), json.dumps(named.to_json("train")))
         if named.exit_code == ExitCode.COMMUNICATION_FAILED:
             # A thread may be stuck in a collective: an orderly end could wait for it.
             os._exit(named.exit_code)
-        # All ranks stop together after a signal: on a failure, torchrun would kill the one that uploads.
-        sys.exit(0 if named.exit_code == ExitCode.INTERRUPTED else named.exit_code)
+        # All ranks end together then: on a failure, torchrun would kill the one that still uploads.
+        sys.exit(0 if named.exit_code in ENDS_OF_ALL_RANKS else named.exit_code)
+
+
+def _end_hung(inputs: Inputs, rank: int, error: TrainerError) -> None:
+    write_whole(inputs.error_file(rank), json.dumps(error.to_json("train")))
+    # The supervisor reads it, asks all ranks for their stacks, and ends them. Where it is gone:
+    time.sleep(SUPERVISOR_SECONDS)
+    write_stacks_to_log()
+    os._exit(error.exit_code)
 
 
 if __name__ == "__main__":

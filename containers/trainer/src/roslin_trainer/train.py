@@ -5,26 +5,24 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from roslin_trainer.bad_steps import BadSteps
 from roslin_trainer.batches import BatchPlan
-from roslin_trainer.checkpoint import (
-    STATE_FOLDER,
-    CheckpointStore,
-    Position,
-    epoch_name,
-    read_position,
-    step_name,
-    write_position,
-)
+from roslin_trainer.budget import Budget, Limit
+from roslin_trainer.checkpoint import STATE_FOLDER, Position, epoch_name, read_position, step_name
 from roslin_trainer.engine import Engine
 from roslin_trainer.errors import TrainerError, interrupted
-from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, ExitCode
 from roslin_trainer.log import log
-from roslin_trainer.metrics import Metrics
+from roslin_trainer.metrics import Metrics, StepNumbers
+from roslin_trainer.model import choose_dtype
 from roslin_trainer.plan import Plan
+from roslin_trainer.saver import CheckpointSaver
 from roslin_trainer.schedule import learning_rate
 from roslin_trainer.signals import StopSignal
 from roslin_trainer.tokens import TokenRow
-from roslin_trainer.uploader import Uploader
+from roslin_trainer.watchdog import Watchdog
 
 LOG_SECONDS = 5.0
 HELD_OUT_ROWS_AT_ONCE = 8
@@ -36,21 +34,39 @@ class Rows:
     held_out: list[TokenRow]
 
 
+@dataclass(frozen=True)
+class AfterStep:
+    """What all ranks have agreed on at the end of a step."""
+
+    ending: TrainerError | None
+    save_is_due: bool
+
+
 class Trainer:
     """Trains from where the engine's checkpoint left off to the last epoch."""
 
     def __init__(
-        self, plan: Plan, engine: Engine, rows: Rows, store: CheckpointStore, metrics: Metrics, scratch: Path
+        self,
+        plan: Plan,
+        engine: Engine,
+        rows: Rows,
+        saver: CheckpointSaver,
+        metrics: Metrics,
+        budget: Budget,
+        watchdog: Watchdog,
     ):
         self._plan = plan
         self._engine = engine
         self._rows = rows
-        self._store = store
+        self._saver = saver
         self._metrics = metrics
-        self._scratch = scratch
+        self._budget = budget
+        self._watchdog = watchdog
         self._batches = batch_plan(plan, len(rows.train), engine.world_size)
         self._total_steps = self._batches.steps_per_epoch * plan.training.epochs
         self._step = 0
+        self._bad_steps = BadSteps(choose_dtype(plan.training.precision) == torch.float16)
+        self._slowest_step_seconds = 0.0
         self._logged_at = 0.0
 
     def resume(self, checkpoint: Path) -> None:
@@ -61,87 +77,155 @@ class Trainer:
         self._log(f"resuming at step {self._step}/{self._total_steps}")
 
     def run(self, stop: StopSignal) -> None:
-        """Raises TrainerError INTERRUPTED (after a checkpoint) when told to stop, or TRAINING_DIVERGED."""
-        uploader = Uploader()
+        """Raises TrainerError INTERRUPTED, COST_LIMIT_REACHED or TIME_LIMIT_REACHED, each after a checkpoint,
+        or TRAINING_DIVERGED."""
         is_reporting = self._engine.rank == 0
+        is_agreed = False
         if is_reporting:
             self._metrics.start()
         try:
-            with stop.deferred():
-                self._train(stop, uploader)
+            with stop.deferred(), self._watchdog:
+                self._train(stop)
+            is_agreed = True
+        except TrainerError as error:
+            is_agreed = error.exit_code in ENDS_OF_ALL_RANKS
+            raise
         finally:
             # Also after an error: what was saved before it must get to storage.
-            uploader.close()
+            self._saver.close(is_agreed, self._metrics.raw_upload() if is_reporting else None)
             if is_reporting:
                 self._metrics.close()
 
-    def _train(self, stop: StopSignal, uploader: Uploader) -> None:
-        self._measure_held_out(0)
+    def _train(self, stop: StopSignal) -> None:
         per_epoch = self._batches.steps_per_epoch
+        if self._step % per_epoch == 0:
+            # Before training; or after an epoch that ended in haste.
+            self._measure_held_out(self._step // per_epoch)
         for epoch in range(self._step // per_epoch, self._plan.training.epochs):
             for index, step_rows in enumerate(self._batches.steps(epoch)):
                 if index < self._step - epoch * per_epoch:
                     continue
-                must_stop = self._do_step(step_rows, stop)
-                if must_stop and self._step % per_epoch != 0:
-                    self._save(uploader, step_name(self._step))
-                    raise interrupted()
+                after = self._do_step(step_rows, stop)
+                is_epoch_end = self._step % per_epoch == 0
+                if after.ending and not is_epoch_end:
+                    self._save_before(after.ending, stop, step_name(self._step))
+                if after.save_is_due and not is_epoch_end:
+                    self._save(step_name(self._step))
+            if after.ending:
+                self._save_before(after.ending, stop, epoch_name(epoch + 1))
             self._measure_held_out(epoch + 1)
-            self._save(uploader, epoch_name(epoch + 1))
-            if must_stop:
-                raise interrupted()
+            self._save(epoch_name(epoch + 1))
 
-    def _do_step(self, step_rows: list[int], stop: StopSignal) -> bool:
-        """One optimizer step. Returns whether any rank was told to stop."""
+    def _do_step(self, step_rows: list[int], stop: StopSignal) -> AfterStep:
+        """One optimizer step; one whose loss is no number leaves the weights as they are."""
         started = time.monotonic()
         rows = [self._rows.train[index] for index in step_rows]
-        step_tokens = sum(row.supervised_tokens for row in rows)
+        supervised_tokens = sum(row.supervised_tokens for row in rows)
+        with self._watchdog.watching("step"):
+            loss_sum = self._accumulate(step_rows, supervised_tokens)
+            is_first = self._engine.rank == 0
+            loss_sum, computed_tokens, stops, limit, due = self._engine.all_sum(
+                [
+                    loss_sum,
+                    float(self._engine.computed_tokens()),
+                    float(stop.requested),
+                    float(is_first and (self._exceeded_limit() or 0)),
+                    float(is_first and self._saver.is_due()),
+                ]
+            )
+            loss = loss_sum / supervised_tokens
+            rate = learning_rate(self._plan.training, self._step, self._total_steps)
+            # At a rate of 0 a step whose loss is infinite, but not its gradients, moves nothing either.
+            norm = self._engine.update(rate if math.isfinite(loss) else 0.0)
+        self._step += 1
+        seconds = time.monotonic() - started
+        self._slowest_step_seconds = max(self._slowest_step_seconds, seconds)
+        if math.isfinite(loss):
+            self._metrics.add_step(
+                StepNumbers(
+                    loss,
+                    rate,
+                    norm,
+                    rows=len(rows),
+                    tokens=sum(len(row.ids) for row in rows),
+                    supervised_tokens=supervised_tokens,
+                    computed_tokens=int(computed_tokens),
+                    seconds=seconds,
+                )
+            )
+        else:
+            self._metrics.skip_step()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self._log(f"step {self._step} moved nothing: loss {loss}, gradient norm {norm}")
+        if reason := self._bad_steps.add(loss, norm):
+            raise self._diverged(reason)
+        if time.monotonic() - self._logged_at > LOG_SECONDS or self._step == self._total_steps:
+            self._log(self._metrics.line())
+            self._logged_at = time.monotonic()
+        return AfterStep(self._ending(stops > 0, limit, stop), due > 0)
+
+    def _accumulate(self, step_rows: list[int], supervised_tokens: int) -> float:
         micro_batches = self._batches.micro_batches(step_rows, self._engine.rank)
         loss_sum = 0.0
         for index, indexes in enumerate(micro_batches):
             micro_rows = [self._rows.train[row] for row in indexes]
-            loss_sum += self._engine.accumulate(
-                micro_rows, step_tokens, index == len(micro_batches) - 1
-            ).item()
-        loss_sum, stops = self._engine.all_sum([loss_sum, float(stop.requested)])
-        loss = loss_sum / step_tokens
-        if not math.isfinite(loss):
-            raise self._diverged(loss)
-        rate = learning_rate(self._plan.training, self._step, self._total_steps)
-        norm = self._engine.update(rate)
-        self._step += 1
-        tokens = sum(len(row.ids) for row in rows)
-        self._metrics.add_step(loss, rate, norm, tokens, time.monotonic() - started)
-        if time.monotonic() - self._logged_at > LOG_SECONDS or self._step == self._total_steps:
-            self._log(self._metrics.line())
-            self._logged_at = time.monotonic()
-        return stops > 0
+            is_last = index == len(micro_batches) - 1
+            loss_sum += self._engine.accumulate(micro_rows, supervised_tokens, is_last).item()
+        return loss_sum
+
+    def _ending(self, is_stopped: bool, limit: float, stop: StopSignal) -> TrainerError | None:
+        if is_stopped:
+            notice = stop.notice
+            return interrupted(notice.reason if notice else "another rank was told to stop")
+        if limit and self._step < self._total_steps:
+            return self._budget.error(Limit(int(limit)))
+        return None
+
+    def _exceeded_limit(self) -> Limit | None:
+        return self._budget.exceeded(self._slowest_step_seconds + 2 * (self._saver.expected_seconds or 0.0))
+
+    def _save_before(self, ending: TrainerError, stop: StopSignal, name: str) -> None:
+        """Saves if there is time, and ends."""
+        expected, notice = self._saver.expected_seconds, stop.notice
+        is_late = bool(notice and expected and expected > notice.seconds_left)
+        # Any rank may know of the notice, and the first one of what a save takes.
+        (late,) = self._engine.all_sum([float(is_late)])
+        if late > 0:
+            self._log(
+                f"no checkpoint of step {self._step}: a save takes about {expected or 0:.0f} s, "
+                f"{notice.seconds_left if notice else 0:.0f} s are left; the last complete one stands"
+            )
+        else:
+            self._save(name)
+        raise ending
 
     def _measure_held_out(self, epoch: int) -> None:
         if not self._rows.held_out or self._metrics.has_held_out(epoch):
             return
-        loss = held_out_loss(self._engine, self._rows.held_out)
+        with self._watchdog.watching("held-out loss"):
+            loss = held_out_loss(self._engine, self._rows.held_out)
         if not math.isfinite(loss):
-            raise self._diverged(loss)
+            raise self._diverged(f"The held-out loss became {loss}")
         self._metrics.add_held_out(epoch, loss)
         self._log(f"held-out loss {loss:.3f} {'before training' if epoch == 0 else f'after epoch {epoch}'}")
 
-    def _save(self, uploader: Uploader, name: str) -> None:
-        """Writes a checkpoint to the scratch disk; the upload goes on beside the next steps."""
-        local = self._scratch / "checkpoints" / name
-        (local / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-        self._engine.save_weights(local)
-        self._engine.save_state(local / STATE_FOLDER)
-        if self._engine.rank == 0:
-            write_position(local, Position(self._step, self._metrics.state()))
+    def _save(self, name: str) -> None:
+        with self._watchdog.watching("checkpoint"):
+            (broken,) = self._engine.all_sum([float(not self._engine.has_finite_weights())])
+            if broken > 0:
+                raise self._diverged("A weight is no finite number")
             epoch = round(self._step / self._batches.steps_per_epoch, 6)
-            uploader.submit(lambda: self._store.commit(local, name, epoch))
+            position = Position(self._step, self._metrics.state(), self._budget.elapsed_seconds)
+            if self._engine.rank == 0:
+                self._saver.save(name, epoch, position, self._metrics.raw_upload())
+            else:
+                self._saver.save(name, epoch, position)
 
-    def _diverged(self, loss: float) -> TrainerError:
+    def _diverged(self, what: str) -> TrainerError:
         return TrainerError(
             ExitCode.DIVERGED,
             "TRAINING_DIVERGED",
-            f"The loss became {loss} at step {self._step + 1} of {self._total_steps}.",
+            f"{what}, at step {self._step} of {self._total_steps}. The checkpoints saved before are good.",
             "Lower training.learningRate, add training.warmupSteps, or set training.precision to fp32.",
         )
 

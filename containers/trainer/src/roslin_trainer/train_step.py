@@ -1,30 +1,76 @@
 """The train step: fetches what training reads, trains, and publishes the model."""
 
-from roslin_trainer.checkpoint import CheckpointStore
+import os
+import signal
+
+from roslin_trainer.checkpoint import CheckpointStore, is_read_by
+from roslin_trainer.error_file import error_of_another_node, write_error
+from roslin_trainer.errors import TrainerError, as_trainer_error
+from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.inputs import fetch_complete
 from roslin_trainer.launch import run_ranks
+from roslin_trainer.log import log
 from roslin_trainer.node_profile import NodeProfile
+from roslin_trainer.nodes import Nodes, read_nodes
 from roslin_trainer.plan import Plan
 from roslin_trainer.preflight import check_node
 from roslin_trainer.publish import publish_model
 from roslin_trainer.rank import Inputs, run_rank
-from roslin_trainer.signals import StopSignal
+from roslin_trainer.signals import StopNotice, StopSignal
+from roslin_trainer.spot_notice import SpotWatch
+from roslin_trainer.stacks import write_stacks_to_log
 from roslin_trainer.storage import open_folder
 
 
 def train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
+    nodes, count = read_nodes(), ranks_per_node(plan)
     check_node(plan, inputs.scratch)
     with NodeProfile(open_folder(plan.run_uri)):
-        _train(plan, plan_uri, inputs, stop)
+        _train(plan, plan_uri, inputs, stop, nodes, count)
 
 
-def _train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
+def _train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal, nodes: Nodes, count: int) -> None:
+    own_ranks = range(nodes.index * count, (nodes.index + 1) * count)
     store = CheckpointStore(open_folder(plan.run_uri), plan.keep_epochs)
-    fetch_complete(plan.base_model.mirror_uri, inputs.base)
-    fetch_complete(plan.prepared_uri, inputs.rows)
-    store.fetch_newest(inputs.checkpoint)
-    if plan.gpus == 0:
-        run_rank(plan, inputs, stop)
-    else:
-        run_ranks(plan.gpus, plan_uri, inputs, stop)
-    publish_model(plan, store, inputs.base, inputs.scratch)
+    with SpotWatch(lambda notice: _pass_on(notice, stop)):
+        fetch_complete(plan.base_model.mirror_uri, inputs.base)
+        fetch_complete(plan.prepared_uri, inputs.rows)
+        store.fetch_newest(inputs.checkpoint, is_read_by(own_ranks))
+        if plan.gpus == 0 and count == 1 and nodes.count == 1:
+            run_rank(plan, inputs, stop, lambda error: _end_hung(plan_uri, error))
+        else:
+            _run_ranks(count, nodes, plan_uri, inputs, stop)
+        if nodes.is_main:
+            publish_model(plan, store, inputs.base, inputs.scratch)
+
+
+def ranks_per_node(plan: Plan) -> int:
+    """One for each GPU; without GPUs one, or ROSLIN_CPU_RANKS: for tests, and machines of several sockets."""
+    return plan.gpus or int(os.environ.get("ROSLIN_CPU_RANKS", "1"))
+
+
+def _run_ranks(count: int, nodes: Nodes, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
+    try:
+        run_ranks(count, nodes, plan_uri, inputs, stop)
+    except Exception as error:
+        # A rank that lost its peers knows only that: theirs is the cause.
+        is_cause = as_trainer_error(error).exit_code != ExitCode.UNEXPECTED
+        if nodes.count == 1 or is_cause:
+            raise
+        if cause := error_of_another_node(plan_uri):
+            raise cause from error
+        raise
+
+
+def _pass_on(notice: StopNotice, stop: StopSignal) -> None:
+    """From the watching thread to the main one, whatever it is at."""
+    log(f"{notice.reason}, in {notice.seconds_left:.0f} s")
+    stop.announce(notice)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_hung(plan_uri: str, error: TrainerError) -> None:
+    log(f"train failed: {error.message} [{error.code}, exit code {int(error.exit_code)}]")
+    write_stacks_to_log()
+    write_error(plan_uri, "train", error)
+    os._exit(error.exit_code)

@@ -15,25 +15,33 @@ class Uploader:
         self._thread = threading.Thread(target=self._run, name="uploader", daemon=True)
         self._thread.start()
 
+    @property
+    def unfinished(self) -> int:
+        """Uploads that run or wait."""
+        return self._work.unfinished_tasks
+
     def submit(self, upload: Callable[[], None]) -> None:
         """Waits where one upload runs and another waits already."""
         self._raise_error()
         self._work.put(upload)
 
-    def close(self) -> None:
-        """Waits until all is uploaded."""
+    def close(self, last: Callable[[], None] | None = None) -> None:
+        """Waits until all is uploaded, and `last` after it."""
+        if last:
+            self._work.put(last)
         self._work.put(None)
         self._thread.join()
         self._raise_error()
 
     def _run(self) -> None:
         while upload := self._work.get():
-            if self._error:
-                continue
             try:
-                upload()
+                if not self._error:
+                    upload()
             except Exception as error:
                 self._error = error
+            finally:
+                self._work.task_done()
 
     def _raise_error(self) -> None:
         if self._error:

@@ -1,0 +1,77 @@
+"""What a run has taken so far in hours and dollars, and when it must stop."""
+
+import time
+from collections.abc import Callable
+from enum import IntEnum
+
+from roslin_trainer.errors import TrainerError
+from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.plan import Limits
+
+# Room for a last checkpoint, until one has been measured.
+LEAST_MARGIN_SECONDS = 60.0
+
+
+class Limit(IntEnum):
+    COST = 1
+    TIME = 2
+
+
+class Budget:
+    """The cost limit counts all attempts of the run, the time limit this one alone, as Batch does."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        started_at: float,
+        earlier_seconds: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ):
+        """`started_at` is the Unix time at which this attempt began, downloads and loading included."""
+        self._limits = limits
+        self._started_at = started_at
+        self._earlier_seconds = earlier_seconds
+        self._clock = clock
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return self._earlier_seconds + self._attempt_seconds
+
+    @property
+    def cost_usd(self) -> float:
+        return self._cost(self.elapsed_seconds)
+
+    @property
+    def _attempt_seconds(self) -> float:
+        return self._clock() - self._started_at
+
+    def exceeded(self, seconds_to_stop: float) -> Limit | None:
+        """The limit that stopping any later would pass. However small it is, half of it is for training."""
+        margin = max(LEAST_MARGIN_SECONDS, seconds_to_stop)
+        max_usd, max_seconds = self._limits.max_usd, self._limits.max_hours * 3600
+        if max_usd is not None and self.cost_usd + min(self._cost(margin), max_usd / 2) >= max_usd:
+            return Limit.COST
+        if self._attempt_seconds + min(margin, max_seconds / 2) >= max_seconds:
+            return Limit.TIME
+        return None
+
+    def error(self, limit: Limit) -> TrainerError:
+        if limit == Limit.COST:
+            return TrainerError(
+                ExitCode.BUDGET_STOPPED,
+                "COST_LIMIT_REACHED",
+                f"Training has cost ${self.cost_usd:.2f} of limits.maxUsd ${self._limits.max_usd:.2f}: "
+                f"{self.elapsed_seconds / 3600:.2f} h at ${self._limits.price_usd_per_hour:.2f} an hour. "
+                "The rest is kept for saving a checkpoint.",
+                "Raise limits.maxUsd, train fewer epochs, or choose a cheaper machine.",
+            )
+        return TrainerError(
+            ExitCode.BUDGET_STOPPED,
+            "TIME_LIMIT_REACHED",
+            f"The job has run for {self._attempt_seconds / 3600:.2f} h of limits.maxHours "
+            f"{self._limits.max_hours:g}. The rest is kept for saving a checkpoint.",
+            "Raise limits.maxHours, or train fewer epochs.",
+        )
+
+    def _cost(self, seconds: float) -> float:
+        return seconds / 3600 * self._limits.price_usd_per_hour

@@ -1,0 +1,87 @@
+"""Saves checkpoints: written to the scratch disk by all ranks, uploaded beside the steps that follow."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from roslin_trainer.checkpoint import STATE_FOLDER, CheckpointStore, Position, write_position
+from roslin_trainer.checkpoint_interval import CheckpointInterval
+from roslin_trainer.checkpoint_parts import Parts
+from roslin_trainer.engine import Engine
+from roslin_trainer.log import log
+from roslin_trainer.nodes import Place
+from roslin_trainer.uploader import Uploader
+
+
+class CheckpointSaver:
+    """All ranks make the same calls; the leader of each node uploads, the first of all commits."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: CheckpointStore,
+        place: Place,
+        parts: Parts,
+        interval: CheckpointInterval,
+        scratch: Path,
+    ):
+        self._engine = engine
+        self._store = store
+        self._place = place
+        self._parts = parts
+        self._interval = interval
+        self._folder = scratch / "checkpoints"
+        self._uploader = Uploader()
+        self._upload_seconds: float | None = None
+        self._log(f"checkpoints: at each epoch's end, and every {interval.seconds:.0f} s: {interval.reason}")
+
+    def is_due(self) -> bool:
+        """Whether to save within an epoch. Never where it would wait for the upload before it."""
+        return self._uploader.unfinished == 0 and self._interval.is_due()
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """From the start of a save to its end in storage, as the last ones went; None before the first."""
+        if self._upload_seconds is None:
+            return None
+        return self._interval.save_seconds + self._upload_seconds * (1 + self._uploader.unfinished)
+
+    def save(
+        self, name: str, epoch: float, position: Position, also_upload: Callable[[], None] = lambda: None
+    ) -> None:
+        started = time.monotonic()
+        before = self._interval.seconds
+        local = self._folder / name
+        (local / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._engine.save_weights(local)
+        self._engine.save_state(local / STATE_FOLDER)
+        if self._engine.rank == 0:
+            write_position(local, position)
+        written = time.monotonic() - started
+        if self._place.is_leader:
+            self._uploader.submit(lambda: self._upload(local, name, epoch, also_upload))
+        # A leader may have waited for an earlier upload: no rank begins a step that another cannot join.
+        self._engine.all_sum([0.0])
+        self._interval.saved(written)
+        if not before / 2 < self._interval.seconds < before * 2:
+            self._log(f"checkpoints: now every {self._interval.seconds:.0f} s: {self._interval.reason}")
+
+    def close(self, is_agreed: bool, also_upload: Callable[[], None] | None) -> None:
+        """Waits for the uploads. `is_agreed`: all ranks ended together, so all nodes' parts will come."""
+        if not is_agreed:
+            self._parts.abandoned.set()
+        self._uploader.close(also_upload)
+
+    def _upload(self, local: Path, name: str, epoch: float, also_upload: Callable[[], None]) -> None:
+        started = time.monotonic()
+        if self._place.node == 0:
+            self._store.commit(local, name, epoch, self._parts)
+        else:
+            self._store.upload_part(local, name, self._parts, self._place.node)
+        also_upload()
+        self._upload_seconds = time.monotonic() - started
+        self._interval.uploaded(self._upload_seconds)
+
+    def _log(self, line: str) -> None:
+        if self._engine.rank == 0:
+            log(line)

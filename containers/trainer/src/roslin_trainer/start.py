@@ -1,0 +1,47 @@
+"""What the ranks agree on before the first step."""
+
+import json
+import math
+import secrets
+
+from roslin_trainer.checkpoint import Position
+from roslin_trainer.checkpoint_parts import Parts
+from roslin_trainer.engine import Engine
+from roslin_trainer.errors import TrainerError
+from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.metrics import METRICS_FILE
+from roslin_trainer.nodes import read_place
+from roslin_trainer.storage import Folder
+
+# Whole numbers up to here survive a sum in float32.
+EXACT = 2**24
+
+
+def check_same_start(engine: Engine, position: Position | None) -> None:
+    """Each node fetches the newest checkpoint by itself, and may have found its own part of it damaged.
+
+    Raises TrainerError CHECKPOINTS_DIFFER.
+    """
+    step = position.step if position else 0
+    (total,) = engine.all_sum([float(step)])
+    if not math.isclose(total, step * engine.world_size, rel_tol=1e-6):
+        raise TrainerError(
+            ExitCode.STORAGE,
+            "CHECKPOINTS_DIFFER",
+            f"Rank {engine.rank} found step {step} to resume from, others another.",
+            "Nothing to do: the damaged checkpoint has been marked, and the next attempt leaves it aside.",
+        )
+
+
+def earlier_seconds(run_folder: Folder, position: Position | None) -> float:
+    """The time of earlier attempts: of those that were killed, their metrics know it better."""
+    try:
+        metrics = json.loads(run_folder.read(METRICS_FILE) or "{}")
+    except ValueError:
+        metrics = {}
+    return max(position.elapsed_seconds if position else 0.0, metrics.get("elapsedSeconds") or 0.0)
+
+
+def start_parts(engine: Engine) -> Parts:
+    (attempt,) = engine.all_sum([float(secrets.randbelow(EXACT) if engine.rank == 0 else 0)])
+    return Parts(read_place().node_count, int(attempt))

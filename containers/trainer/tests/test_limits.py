@@ -1,0 +1,92 @@
+"""The cost limit and the time limit: a checkpoint first, then an end with figures."""
+
+import time
+
+import pytest
+from conftest import Run
+
+from roslin_trainer.budget import Budget, Limit
+from roslin_trainer.plan import Limits
+
+
+def budget(limits: Limits, attempt_seconds: float, earlier_seconds: float = 0) -> Budget:
+    return Budget(limits, 1000.0, earlier_seconds, clock=lambda: 1000.0 + attempt_seconds)
+
+
+def limited(make_run, price=0.0, **limits) -> Run:
+    run = make_run(training={"method": "lora"})
+    run.content["recipe"]["limits"] = {"maxHours": 1, **limits}
+    run.content["capacity"][0]["priceUsdPerHour"] = price
+    run.write()
+    run.step("prepare")
+    return run
+
+
+def test_cost_counts_all_attempts_and_leaves_room_for_a_checkpoint():
+    limits = Limits(max_hours=24, max_usd=10, price_usd_per_hour=36)  # one cent a second
+    assert budget(limits, 400, earlier_seconds=500).exceeded(0) is None
+    assert budget(limits, 450, earlier_seconds=500).exceeded(0) == Limit.COST
+    assert budget(limits, 400, earlier_seconds=500).exceeded(100) == Limit.COST
+
+
+def test_time_counts_this_attempt_alone():
+    limits = Limits(max_hours=1, max_usd=None, price_usd_per_hour=36)
+    assert budget(limits, 3500, earlier_seconds=9999).exceeded(0) is None
+    assert budget(limits, 3550).exceeded(0) == Limit.TIME
+    assert budget(limits, 3400).exceeded(300) == Limit.TIME
+
+
+def test_small_limit_leaves_half_of_it_for_training():
+    assert budget(Limits(0.01, None, 0), 17).exceeded(1000) is None
+    assert budget(Limits(0.01, None, 0), 18).exceeded(1000) == Limit.TIME
+
+
+def test_without_a_limit_or_a_price_cost_stops_nothing():
+    assert budget(Limits(1000, None, 100), 999_999).exceeded(0) is None
+    assert budget(Limits(1000, 1, 0), 999_999).exceeded(0) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "figures"),
+    [
+        ({"price": 1e6, "maxUsd": 1}, "COST_LIMIT_REACHED", "of limits.maxUsd $1.00"),
+        ({"maxHours": 1e-7}, "TIME_LIMIT_REACHED", "of limits.maxHours 1e-07"),
+    ],
+)
+def test_limit_saves_a_checkpoint_and_stops(make_run, limits, code, figures):
+    run = limited(make_run, **limits)
+    assert run.step("train") == 24
+    error = run.json("error.json")
+    assert error["code"] == code and figures in error["message"]
+    assert run.json("checkpoints/step-000001/manifest.json")["epoch"] == 0.2
+    # A higher limit is another plan: this one stops again, a step later, with the cost of both attempts.
+    spent = run.json("metrics.json")["elapsedSeconds"]
+    assert run.step("train") == 24
+    assert run.json("checkpoints/step-000002/manifest.json")
+    assert run.json("metrics.json")["elapsedSeconds"] >= spent
+
+
+def test_cost_of_an_attempt_that_was_killed_is_not_forgotten(make_run):
+    run = limited(make_run, price=36.0, maxUsd=10)
+    (run.folder / "metrics.json").write_text('{"elapsedSeconds": 995}')
+    assert run.step("train") == 24
+    assert "Training has cost $9.9" in run.json("error.json")["message"]
+
+
+def test_limit_reached_by_the_last_step_stops_nothing(make_run, monkeypatch):
+    run = limited(make_run)
+    started = time.time()
+    monkeypatch.setattr(Budget, "exceeded", lambda self, _: self.reached_at_the_end)
+    monkeypatch.setattr(Budget, "reached_at_the_end", None, raising=False)
+    from roslin_trainer.engine import TorchEngine
+
+    original, calls = TorchEngine.accumulate, []
+
+    def accumulate(self, *arguments):
+        calls.append(1)
+        if len(calls) == 10:
+            monkeypatch.setattr(Budget, "reached_at_the_end", Limit.COST)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(TorchEngine, "accumulate", accumulate)
+    assert run.step("train") == 0 and time.time() > started
