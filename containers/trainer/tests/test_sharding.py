@@ -29,8 +29,8 @@ def test_gpt_j_on_eight_gpus_of_32_gb_is_spread_without_offload():
         "zero3: 6.05 B parameters need 96.9 GB of states; a GPU of 8 × 32 GB holds 15.1 GB of them, "
         "2.8 GB of buffers and 11.5 GB of activations"
     )
-    # 6.05 × (2 + 18 / 8) + 0.8, and 1,024 tokens of 2 × (28 × 17 × 4,096 + 2 × 50,400) bytes.
-    assert "zero2 needs 30.7 of 29.4 usable GB a GPU" in found.reason
+    # 6.05 × (2 + 18 / 8) + 0.8, and 2 × 1,024 tokens of 2 × (28 × 17 × 4,096 + 2 × 50,400) bytes.
+    assert "zero2 needs 34.9 of 29.4 usable GB a GPU" in found.reason
     # (29.44 − 15.13 − 2.8) GB at 4.10 MB a token.
     assert found.pack_tokens == 2805
 
@@ -39,7 +39,7 @@ def test_pythia_12b_on_eight_gpus_of_40_gb_computes_activations_twice():
     found = choose_sharding(PYTHIA_12B, machine(8, 40), wanted())
     assert (found.kind, found.gradient_checkpointing) == ("zero3", True)
     assert found.reason.endswith("gradient checkpointing on: activations do not fit without it")
-    assert found.pack_tokens >= 1024
+    assert found.pack_tokens >= 2048
 
 
 def test_a_model_of_a_billion_trains_on_one_gpu_of_24_gb():

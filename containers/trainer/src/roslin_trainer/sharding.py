@@ -159,11 +159,12 @@ class _Need:
         self._host_usable_gb = machine.host_bytes * HOST_USABLE_FRACTION / 1e9
         token_gb = _activation_bytes(size, wanted.value_bytes, checkpointing) / 1e9
         room_gb = usable_gb - self._states_gb - self._buffers_gb
-        self.pack_tokens = min(
-            int(room_gb / token_gb), max(wanted.step_tokens, wanted.row_tokens), MAX_PACK_TOKENS
-        )
-        self.fits = self.pack_tokens >= wanted.row_tokens and self._host_gb <= self._host_usable_gb
-        self._row_gb = token_gb * wanted.row_tokens
+        most_tokens = max(wanted.step_tokens, wanted.row_tokens)
+        # Room for two of the longest rows: a pack of one would leave the GPU idle between short rows.
+        least_tokens = min(most_tokens, 2 * wanted.row_tokens)
+        self.pack_tokens = min(int(room_gb / token_gb), most_tokens, max(MAX_PACK_TOKENS, least_tokens))
+        self.fits = self.pack_tokens >= least_tokens and self._host_gb <= self._host_usable_gb
+        self._least_gb = token_gb * least_tokens
         self._pack_gb = token_gb * self.pack_tokens
         self._usable_gb = usable_gb
         self._kind, self._checkpointing = kind, checkpointing
@@ -186,7 +187,7 @@ class _Need:
         how = f"{_name(self._kind)}{' with gradient checkpointing' if self._checkpointing else ''}"
         if self._host_gb > self._host_usable_gb:
             return f"{how} needs {self._host_gb:.1f} of {self._host_usable_gb:.1f} GB of usable host memory"
-        needed = self._states_gb + self._buffers_gb + self._row_gb
+        needed = self._states_gb + self._buffers_gb + self._least_gb
         return f"{how} needs {needed:.1f} of {self._usable_gb:.1f} usable GB a GPU"
 
 
