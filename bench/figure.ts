@@ -4,14 +4,17 @@ export interface Figure {
   readonly value: number
   readonly unit: string
   readonly baseline: { readonly name: string; readonly value: number } | null
-  /** The most it may be, in the same unit; null where none was set. */
+  /** The most, or with `isLeast` the least, that it may be, in the same unit; null where none was set. */
   readonly target: number | null
+  readonly isLeast: boolean
   readonly holds: boolean | null
 }
 
 export interface Bench {
   readonly name: string
   readonly figures: readonly Figure[]
+  /** What was measured, and what was not and why. */
+  readonly notes?: readonly string[]
 }
 
 export interface BenchOptions {
@@ -23,7 +26,11 @@ export function figure(
   name: string,
   value: number,
   unit: string,
-  { target = null, baseline = null }: { target?: number | null; baseline?: Figure['baseline'] } = {},
+  {
+    target = null,
+    isLeast = false,
+    baseline = null,
+  }: { target?: number | null; isLeast?: boolean; baseline?: Figure['baseline'] } = {},
 ): Figure {
   return {
     name,
@@ -31,7 +38,8 @@ export function figure(
     unit,
     baseline,
     target,
-    holds: target === null ? null : value <= target,
+    isLeast,
+    holds: target === null ? null : isLeast ? value >= target : value <= target,
   }
 }
 

@@ -8,6 +8,7 @@ const BENCHES: Readonly<
 > = {
   flow: () => import('./flow.ts'),
   profile: () => import('./profile.ts'),
+  trainer: () => import('./trainer.ts'),
 }
 
 const program = new Command('bench')
@@ -22,21 +23,21 @@ const program = new Command('bench')
     process.exitCode = bench.figures.some(({ holds }) => holds === false) ? 1 : 0
   })
 
-function table({ figures }: Bench): string {
+function table({ figures, notes = [] }: Bench): string {
   const rows = new Table({
     head: ['figure', 'value', 'baseline', 'ratio', 'target'],
     style: { head: [], border: [] },
   })
-  for (const { name, value, unit, baseline, target, holds } of figures) {
+  for (const { name, value, unit, baseline, target, isLeast, holds } of figures) {
     rows.push([
       name,
       `${value} ${unit}`,
       baseline ? `${baseline.name}: ${baseline.value} ${unit}` : '',
       baseline ? (value / baseline.value).toFixed(2) : '',
-      target === null ? '' : `≤ ${target} ${unit} ${holds ? '✓' : '✗'}`,
+      target === null ? '' : `${isLeast ? '≥' : '≤'} ${target} ${unit} ${holds ? '✓' : '✗'}`,
     ])
   }
-  return rows.toString()
+  return [rows.toString(), ...notes].join('\n')
 }
 
 await program.parseAsync()

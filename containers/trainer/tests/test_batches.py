@@ -1,7 +1,7 @@
 import numpy as np
 
-from roslin_trainer.batches import IGNORED_LABEL, BatchPlan, pad_rows
-from roslin_trainer.packing import pack_rows, shared_prefix_length, split_into_packs
+from roslin_trainer.batches import IGNORED_LABEL, BatchPlan, balance, pad_rows
+from roslin_trainer.packing import pack_rows, shared_prefix_length
 from roslin_trainer.tokens import TokenRow, load_rows, save_rows, split_held_out
 
 
@@ -22,34 +22,60 @@ def test_packed_batch_computes_the_shared_prefix_once():
     assert batch.input_ids.tolist() == [[1, 2, 3, 7, 8, 4, 9]]
     assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 2, 3]]
     assert batch.labels.tolist() == [[-100, -100, -100, -100, 8, -100, 9]]
-    visible = (batch.attention_mask[0, 0] == 0).int().tolist()
-    assert visible[4] == [1, 1, 1, 1, 1, 0, 0]
-    assert visible[6] == [1, 1, 0, 0, 0, 1, 1]
+    assert batch.attention_mask.tolist() == [[[[2, 3, 2]]]]
+
+
+def test_first_token_of_a_packed_row_is_never_predicted_from_another_row():
+    batch = pack_rows([row([1, 2, 3], 0), row([4, 5], 0)])
+    assert batch.labels.tolist() == [[-100, 2, 3, -100, 5]]
 
 
 def test_prefix_leaves_the_last_prompt_token_to_its_row():
     assert shared_prefix_length([row([1, 2, 3], 2), row([1, 2, 4], 2)]) == 1
 
 
+def plan_for(lengths: list[int], rows_per_step: int, world_size: int = 1, **settings) -> BatchPlan:
+    settings = {"pack_tokens": 1000, "is_padded": False, **settings}
+    return BatchPlan(lengths, rows_per_step, world_size, seed=42, **settings)
+
+
 def test_packs_are_bounded_but_never_empty():
-    rows = [row([0] * 600, 1), row([0] * 600, 1), row([0] * 2000, 1), row([0] * 10, 1)]
-    assert [len(pack) for pack in split_into_packs(rows)] == [1, 1, 1, 1]
-    assert [len(pack) for pack in split_into_packs([row([0] * 100, 1)] * 12)] == [10, 2]
-    assert split_into_packs([]) == []
+    def packs_of(lengths: list[int], **settings) -> list[list[int]]:
+        plan = plan_for(lengths, len(lengths), **settings)
+        return plan.micro_batches(list(range(len(lengths))), rank=0)
+
+    assert sorted(packs_of([600, 600, 2000, 10])) == [[0, 3], [1], [2]]
+    assert [len(pack) for pack in packs_of([100] * 12)] == [6, 6]
+    assert packs_of([10]) == [[0]]
+    # Padded to the longest row, eleven rows do not fit: 11 × 500.
+    assert packs_of([500] + [50] * 10) == [[0, *range(1, 11)]]
+    assert all(len(pack) <= 2 or 0 not in pack for pack in packs_of([500] + [50] * 10, is_padded=True))
 
 
 def test_each_epoch_reads_each_row_once_in_another_order():
-    plan = BatchPlan(row_count=23, rows_per_micro_step=2, micro_steps=2, world_size=2, seed=42)
+    plan = plan_for([10] * 23, rows_per_step=8)
     first, second = (list(plan.steps(epoch)) for epoch in (0, 1))
     assert len(first) == plan.steps_per_epoch == 3
     assert sorted(sum(first, [])) == sorted(sum(second, [])) == list(range(23))
     assert first != second and first == list(plan.steps(0))
 
 
-def test_ranks_share_a_step_in_equally_many_micro_batches():
-    plan = BatchPlan(row_count=5, rows_per_micro_step=2, micro_steps=2, world_size=2, seed=42)
-    assert plan.micro_batches([0, 1, 2, 3, 4], rank=0) == [[0, 2], [4]]
-    assert plan.micro_batches([0, 1, 2, 3, 4], rank=1) == [[1, 3], []]
+def test_ranks_share_a_step_by_length_in_equally_many_packs():
+    lengths = [900, 300, 300, 300, 20]
+    plan = plan_for(lengths, rows_per_step=5, world_size=2, pack_tokens=500)
+    shares = [plan.micro_batches([0, 1, 2, 3, 4], rank) for rank in (0, 1)]
+    assert shares == [[[0], [4], []], [[1], [2], [3]]]
+
+
+def test_a_step_without_enough_rows_leaves_ranks_with_an_empty_pack():
+    plan = plan_for([5], rows_per_step=4, world_size=2)
+    assert [plan.micro_batches([0], rank) for rank in (0, 1)] == [[[0]], [[]]]
+
+
+def test_longest_rows_first_makes_loads_even():
+    lengths = np.random.RandomState(1).randint(40, 500, 64).tolist()
+    loads = [sum(lengths[row] for row in share) for share in balance(list(range(64)), lengths, 8)]
+    assert sum(loads) == sum(lengths) and max(loads) < 1.03 * sum(lengths) / 8
 
 
 def test_split_is_deterministic():

@@ -5,11 +5,14 @@ import torch
 from conftest import ROWS
 from transformers import AutoModelForCausalLM
 
+from roslin_trainer import loss as loss_module
+from roslin_trainer.attention import PACKED_ATTENTION
 from roslin_trainer.batches import pad_rows
 from roslin_trainer.dataset import Row
 from roslin_trainer.engine import TorchEngine
 from roslin_trainer.loss import supervised_loss
-from roslin_trainer.packing import pack_rows
+from roslin_trainer.model import load_model
+from roslin_trainer.packing import collate_for
 from roslin_trainer.tokens import tokenize_row
 
 ARCHITECTURES = ["gptj", "neox", "llama"]
@@ -40,22 +43,23 @@ def assert_same(found: dict, expected: dict) -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("collate", [pack_rows, lambda rows: pad_rows(rows, 1)], ids=["packed", "padded"])
-def test_loss_and_gradients_equal_the_reference(model_folders, rows, architecture, collate):
-    model = AutoModelForCausalLM.from_pretrained(model_folders[architecture]).eval()
-    expected_loss, expected = reference_gradients(model, rows)
-    model.zero_grad()
+@pytest.mark.parametrize("attention", [PACKED_ATTENTION, None], ids=["packed", "padded"])
+def test_loss_and_gradients_equal_the_reference(model_folders, rows, architecture, attention):
+    folder = model_folders[architecture]
+    reference = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    expected_loss, expected = reference_gradients(reference, rows)
+    model = load_model(folder, "test", torch.float32, attention=attention).eval()
     with supervised_loss(model) as loss_of:
-        loss = loss_of(model, collate(rows)) / sum(row.supervised_tokens for row in rows)
+        loss = loss_of(model, collate_for(model)(rows)) / sum(row.supervised_tokens for row in rows)
     loss.backward()
     assert loss.item() == pytest.approx(expected_loss, abs=1e-6)
     assert_same(gradients(model), expected)
 
 
 def test_accumulation_is_a_mean_over_tokens(make_run, model_folders, rows):
-    model = AutoModelForCausalLM.from_pretrained(model_folders["llama"])
-    expected_loss, expected = reference_gradients(model.eval(), rows)
-    model.zero_grad()
+    reference = AutoModelForCausalLM.from_pretrained(model_folders["llama"], attn_implementation="eager")
+    expected_loss, expected = reference_gradients(reference.eval(), rows)
+    model = load_model(model_folders["llama"], "test", torch.float32, attention=PACKED_ATTENTION)
     engine = TorchEngine(model, make_run().plan.training)
     step_tokens = sum(row.supervised_tokens for row in rows)
     parts = [rows[:1], rows[1:3], rows[3:], []]
@@ -64,8 +68,20 @@ def test_accumulation_is_a_mean_over_tokens(make_run, model_folders, rows):
     assert_same(gradients(model), expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_cross_entropy_in_chunks_is_that_of_pytorch_in_32_bits(monkeypatch, dtype):
+    monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 7 * 50)
+    logits, targets = torch.randn(33, 50).to(dtype), torch.randint(50, (33,))
+    found, expected = logits.clone().requires_grad_(), logits.float().requires_grad_()
+    loss = loss_module._CrossEntropySum.apply(found, targets)
+    reference = torch.nn.functional.cross_entropy(expected, targets, reduction="sum")
+    (loss / 11).backward(), (reference / 11).backward()
+    torch.testing.assert_close(loss, reference.detach())
+    torch.testing.assert_close(found.grad, expected.grad.to(dtype))
+
+
 def test_model_gives_whole_logits_again_afterwards(model_folders, rows):
-    model = AutoModelForCausalLM.from_pretrained(model_folders["llama"])
+    model = load_model(model_folders["llama"], "test", torch.float32, attention=PACKED_ATTENTION)
     with supervised_loss(model) as loss_of:
-        loss_of(model, pack_rows(rows))
+        loss_of(model, collate_for(model)(rows))
     assert model(torch.tensor([[5, 6, 7]])).logits.shape == (1, 3, 400)

@@ -1,6 +1,6 @@
 """Which rows each step reads, and how they become tensors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,40 +16,62 @@ PAD_MULTIPLE = 8
 class BatchPlan:
     """Which rows each step reads: a function of the seed alone, so that a resumed run reads the same."""
 
-    row_count: int
-    rows_per_micro_step: int
-    micro_steps: int
+    row_lengths: Sequence[int]
+    rows_per_step: int
     world_size: int
+    pack_tokens: int
+    is_padded: bool
+    """Whether rows of a pack are padded to its longest, for models that cannot read packed rows."""
     seed: int
 
     @property
-    def rows_per_step(self) -> int:
-        return self.rows_per_micro_step * self.micro_steps * self.world_size
-
-    @property
     def steps_per_epoch(self) -> int:
-        return -(-self.row_count // self.rows_per_step)
+        return -(-len(self.row_lengths) // self.rows_per_step)
 
     def steps(self, epoch: int) -> Iterator[list[int]]:
         """Row indexes of each step of an epoch (counted from 0), all ranks together."""
         # RandomState's stream is frozen by NumPy's policy; the newer generators' may change.
-        order = np.random.RandomState([self.seed, epoch]).permutation(self.row_count).tolist()
-        for start in range(0, self.row_count, self.rows_per_step):
+        order = np.random.RandomState([self.seed, epoch]).permutation(len(self.row_lengths)).tolist()
+        for start in range(0, len(order), self.rows_per_step):
             yield order[start : start + self.rows_per_step]
 
     def micro_batches(self, step_rows: list[int], rank: int) -> list[list[int]]:
-        """One rank's share of a step: as many micro batches for every rank, the last one possibly empty."""
-        rows_at_once = self.rows_per_micro_step * self.world_size
-        starts = range(0, len(step_rows), rows_at_once)
-        # Every world_size-th row, so that ranks get equally many.
-        return [step_rows[start : start + rows_at_once][rank :: self.world_size] for start in starts]
+        """One rank's share of a step in packs of up to `pack_tokens` tokens, or of one longer row.
+
+        Every rank gets as many packs as the others, some possibly empty: collective calls must match.
+        """
+        shares = [self._packs(share) for share in balance(step_rows, self.row_lengths, self.world_size)]
+        empty = max(map(len, shares)) - len(shares[rank])
+        return shares[rank] + [[]] * empty
+
+    def _packs(self, share: list[int]) -> list[list[int]]:
+        for count in range(1, len(share)):
+            packs = balance(share, self.row_lengths, count)
+            if all(len(pack) == 1 or self._size(pack) <= self.pack_tokens for pack in packs):
+                return packs
+        return [[row] for row in share]
+
+    def _size(self, pack: list[int]) -> int:
+        lengths = [self.row_lengths[row] for row in pack]
+        return max(lengths) * len(lengths) if self.is_padded else sum(lengths)
+
+
+def balance(rows: list[int], row_lengths: Sequence[int], parts: int) -> list[list[int]]:
+    """Parts of about equally many tokens: the longest row first, each to the least loaded part."""
+    shares: list[list[int]] = [[] for _ in range(parts)]
+    loads = [0] * parts
+    for row in sorted(rows, key=lambda row: (-row_lengths[row], row)):
+        lightest = loads.index(min(loads))
+        shares[lightest].append(row)
+        loads[lightest] += row_lengths[row]
+    return shares
 
 
 @dataclass(frozen=True)
 class Batch:
     """int64 tensors [rows, tokens]; labels are IGNORED_LABEL where nothing is learned.
 
-    `attention_mask` is [rows, tokens] for padded rows, float32 [1, 1, tokens, tokens], added, for packed.
+    `attention_mask` is [rows, tokens] for padded rows; packed ones have their layout there (packing.py).
     """
 
     input_ids: torch.Tensor
@@ -60,7 +82,8 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         return Batch(
             self.input_ids.to(device),
-            self.attention_mask.to(device),
+            # A pack's layout is read on the host.
+            self.attention_mask if self.attention_mask.dim() == 4 else self.attention_mask.to(device),
             self.position_ids.to(device),
             self.labels.to(device),
         )

@@ -1,4 +1,4 @@
-"""DeepSpeed ZeRO-3: weights, gradients and optimizer state spread over all ranks."""
+"""DeepSpeed: the ranks train together, and ZeRO spreads over them what sharding.py has chosen."""
 
 from pathlib import Path
 
@@ -6,11 +6,13 @@ import deepspeed
 import torch
 import torch.distributed as distributed
 
-from roslin_trainer.batches import pad_rows, without_labels
+from roslin_trainer.batches import without_labels
 from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
+from roslin_trainer.packing import collate_for, reads_packs
 from roslin_trainer.plan import Training
+from roslin_trainer.sharding import Sharding, zero_config
 from roslin_trainer.tokens import TokenRow
 
 TAG = "zero"
@@ -19,19 +21,21 @@ TAG = "zero"
 class DeepSpeedEngine:
     """One rank under torchrun, on its GPU, or on the CPU where there is none."""
 
-    def __init__(self, model, training: Training, dtype: torch.dtype, pad_id: int, filler: TokenRow):
+    def __init__(self, model, training: Training, dtype: torch.dtype, sharding: Sharding, filler: TokenRow):
         """`filler` is any row: a rank that has run out of rows computes it, without labels."""
         self.rank = distributed.get_rank()
         self.world_size = distributed.get_world_size()
-        self._pad_id = pad_id
+        self.pack_tokens = sharding.pack_tokens
         self._filler = filler
+        self._collate = collate_for(model)
+        self.is_padded = not reads_packs(model)
         self._model = model.train()
         self._loss = SupervisedLoss(model)
         self._computed_tokens = 0
         self._engine, *_ = deepspeed.initialize(
             model=model,
             model_parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
-            config=_config(training, dtype),
+            config=deepspeed_config(training, dtype, sharding.kind),
         )
         self.device = self._engine.device
 
@@ -103,29 +107,17 @@ class DeepSpeedEngine:
         distributed.barrier()
 
     def _batch(self, rows: list[TokenRow]):
-        batch = (
-            pad_rows(rows, self._pad_id) if rows else without_labels(pad_rows([self._filler], self._pad_id))
-        )
+        batch = self._collate(rows) if rows else without_labels(self._collate([self._filler]))
         return batch.to(self.device)
 
 
-def zero_config(dtype: torch.dtype) -> dict:
-    """What loading the model needs to know already, so that each rank keeps only its part of it."""
+def deepspeed_config(training: Training, dtype: torch.dtype, kind: str) -> dict:
+    """Known before the model is loaded: under ZeRO-3 each rank keeps only its part of it from the start."""
     return {
         "train_micro_batch_size_per_gpu": 1,
         "bf16": {"enabled": dtype == torch.bfloat16},
         "fp16": {"enabled": dtype == torch.float16},
-        "zero_optimization": {
-            "stage": 3,
-            "overlap_comm": torch.cuda.is_available(),
-            "contiguous_gradients": True,
-        },
-    }
-
-
-def _config(training: Training, dtype: torch.dtype) -> dict:
-    return {
-        **zero_config(dtype),
+        "zero_optimization": zero_config(kind, torch.cuda.is_available()),
         "gradient_clipping": MAX_GRADIENT_NORM,
         "optimizer": {
             "type": "AdamW",
@@ -135,6 +127,7 @@ def _config(training: Training, dtype: torch.dtype) -> dict:
                 "weight_decay": training.weight_decay,
                 # PyTorch's own: DeepSpeed's is compiled at run time, and the image has no compiler.
                 "torch_adam": True,
+                "fused": True,
             },
         },
     }

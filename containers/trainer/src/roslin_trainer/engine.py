@@ -8,13 +8,15 @@ import torch
 
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
-from roslin_trainer.packing import pack_rows, split_into_packs
+from roslin_trainer.packing import collate_for, reads_packs
 from roslin_trainer.plan import Training
 from roslin_trainer.tokens import TokenRow
 
 ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
 STATE_FILE = "torch.pt"
+# Beyond this a pack gains a CPU nothing, and its activations leave the cache.
+CPU_PACK_TOKENS = 2048
 
 
 class Engine(Protocol):
@@ -23,9 +25,13 @@ class Engine(Protocol):
     device: torch.device
     rank: int
     world_size: int
+    pack_tokens: int
+    """How many tokens fit one call of `accumulate`; a longer row comes alone."""
+    is_padded: bool
+    """Whether the model cannot read packed rows, so that they are padded to the longest."""
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
-        """Adds a micro batch's gradients, weighted for a mean over the supervised tokens of the whole step.
+        """Adds a pack's gradients, weighted for a mean over the supervised tokens of the whole step.
 
         Returns the sum of the losses, detached. `rows` may be empty; `is_last` closes the step.
         """
@@ -62,6 +68,7 @@ class TorchEngine:
 
     rank = 0
     world_size = 1
+    pack_tokens = CPU_PACK_TOKENS
 
     def __init__(self, model, training: Training):
         keep_freed_memory()
@@ -69,20 +76,25 @@ class TorchEngine:
         self._model = model.train()
         self._loss = SupervisedLoss(model)
         self._computed_tokens = 0
+        self._collate = collate_for(model)
+        self.is_padded = not reads_packs(model)
         self._weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(
-            self._weights, lr=training.learning_rate, betas=ADAM_BETAS, weight_decay=training.weight_decay
+            self._weights,
+            lr=training.learning_rate,
+            betas=ADAM_BETAS,
+            weight_decay=training.weight_decay,
+            fused=True,
         )
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
-        total = torch.zeros(())
-        for pack in split_into_packs(rows):
-            batch = pack_rows(pack)
-            self._computed_tokens += batch.input_ids.numel()
-            loss = self._loss(self._model, batch)
-            (loss / step_tokens).backward()
-            total += loss.detach()
-        return total
+        if not rows:
+            return torch.zeros(())
+        batch = self._collate(rows)
+        self._computed_tokens += batch.input_ids.numel()
+        loss = self._loss(self._model, batch)
+        (loss / step_tokens).backward()
+        return loss.detach()
 
     def update(self, learning_rate: float) -> float:
         norm = torch.nn.utils.clip_grad_norm_(self._weights, MAX_GRADIENT_NORM)
@@ -104,9 +116,7 @@ class TorchEngine:
     def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:
         self._model.eval()
         try:
-            return sum(
-                (self._loss(self._model, pack_rows(pack)) for pack in split_into_packs(rows)), torch.zeros(())
-            )
+            return self._loss(self._model, self._collate(rows)) if rows else torch.zeros(())
         finally:
             self._model.train()
 

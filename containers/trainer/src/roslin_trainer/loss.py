@@ -8,6 +8,9 @@ import torch.nn.functional as functional
 
 from roslin_trainer.batches import IGNORED_LABEL, Batch
 
+# So many logits are turned into 32 bits at once: 16 MB of them, whatever the vocabulary.
+CHUNK_LOGITS = 2**22
+
 
 class SupervisedLoss:
     """Sum of the cross-entropies of the supervised tokens.
@@ -35,7 +38,7 @@ class SupervisedLoss:
             ).logits
         finally:
             self._positions = None
-        return functional.cross_entropy(logits.float(), targets[supervised], reduction="sum")
+        return _CrossEntropySum.apply(logits, targets[supervised])
 
     def remove(self) -> None:
         self._hook.remove()
@@ -45,6 +48,36 @@ class SupervisedLoss:
         if self._positions is None:
             return None
         return (arguments[0][self._positions],)
+
+
+class _CrossEntropySum(torch.autograd.Function):
+    """Sum of cross-entropies in 32 bits, of logits [positions, vocabulary] in any precision.
+
+    PyTorch's own keeps three copies of all logits in 32 bits; this, the logits, their gradient and a chunk.
+    """
+
+    @staticmethod
+    def forward(context, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        context.save_for_backward(logits, targets)
+        loss = torch.zeros((), dtype=torch.float32, device=logits.device)
+        for chunk, chunk_targets in _chunks(logits, targets):
+            loss += functional.cross_entropy(chunk.float(), chunk_targets, reduction="sum")
+        return loss
+
+    @staticmethod
+    def backward(context, scale: torch.Tensor) -> tuple[torch.Tensor, None]:
+        logits, targets = context.saved_tensors
+        gradient = torch.empty_like(logits)
+        for chunk, chunk_targets, chunk_gradient in _chunks(logits, targets, gradient):
+            probabilities = chunk.softmax(-1, dtype=torch.float32)
+            probabilities[torch.arange(len(chunk)), chunk_targets] -= 1.0
+            torch.mul(probabilities, scale, out=chunk_gradient)
+        return gradient, None
+
+
+def _chunks(logits: torch.Tensor, *others: torch.Tensor):
+    rows = max(1, CHUNK_LOGITS // logits.shape[-1])
+    return zip(*(tensor.split(rows) for tensor in (logits, *others)), strict=True)
 
 
 @contextmanager

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
 from roslin_trainer.precision import resolve_precision
+from roslin_trainer.sharding import ModelSize
 
 
 def quiet_libraries() -> None:
@@ -52,11 +54,23 @@ def load_config(folder: Path, source: str):
 
 
 def load_model(
-    folder: Path, source: str, dtype: torch.dtype, gguf_file: str | None = None
+    folder: Path, source: str, dtype: torch.dtype, gguf_file: str | None = None, attention: str | None = None
 ) -> PreTrainedModel:
-    """Attention is PyTorch's SDPA where Transformers has it for the model, else eager."""
+    """`attention` is an implementation's name; None means SDPA where Transformers has it, else eager."""
     with reading_model(source):
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **_gguf(gguf_file))
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, attn_implementation=attention, **_gguf(gguf_file)
+        )
+    return with_fused_gelu(model)
+
+
+def with_fused_gelu(model: PreTrainedModel) -> PreTrainedModel:
+    """GPT-J's GELU in one kernel of PyTorch's: Transformers takes eight, each with a tensor of its own."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation):
+                setattr(module, name, torch.nn.GELU(approximate="tanh"))
+    return model
 
 
 def _gguf(file: str | None) -> dict:
@@ -90,6 +104,27 @@ def with_adapters(model: PreTrainedModel, training: Training, source: str) -> Pe
     # Goes into the adapters' files, where the folder that the model was loaded from would mean nothing.
     config.base_model_name_or_path = source
     return adapted
+
+
+def model_size(config, training: Training) -> ModelSize:
+    """Counted without memory, before anything is loaded."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        layers, width = config.num_hidden_layers, config.hidden_size
+        if training.method != "full":
+            model = with_adapters(model, training, "")
+    return ModelSize(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        trained=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        layers=layers,
+        width=width,
+        vocabulary=config.vocab_size,
+    )
+
+
+def enable_gradient_checkpointing(model) -> None:
+    """Each layer keeps its input alone and is computed again on the way back."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def load_adapters(model: PreTrainedModel, folder: Path, is_trainable: bool = False) -> PeftModel:

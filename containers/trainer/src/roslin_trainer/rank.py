@@ -11,26 +11,17 @@ from pathlib import Path
 import torch
 
 from roslin_trainer.budget import Budget
+from roslin_trainer.build_engine import deepspeed_engine, torch_engine
 from roslin_trainer.checkpoint import CheckpointStore, read_position
 from roslin_trainer.checkpoint_interval import CheckpointInterval
-from roslin_trainer.engine import Engine, TorchEngine
 from roslin_trainer.errors import TrainerError, as_trainer_error, is_out_of_memory, out_of_memory
 from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, ExitCode
 from roslin_trainer.files import write_whole
-from roslin_trainer.log import log
 from roslin_trainer.metrics import Metrics
-from roslin_trainer.model import (
-    choose_dtype,
-    load_adapters,
-    load_model,
-    load_tokenizer,
-    quiet_libraries,
-    with_adapters,
-)
+from roslin_trainer.model import quiet_libraries
 from roslin_trainer.nodes import read_place
 from roslin_trainer.parent import end_with_parent
 from roslin_trainer.plan import Plan, read_plan
-from roslin_trainer.preflight.communication import check_communication
 from roslin_trainer.prepare import HELD_OUT_ROWS, TRAIN_ROWS
 from roslin_trainer.raw_series import RawSeries
 from roslin_trainer.saver import CheckpointSaver
@@ -83,12 +74,12 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
     checkpoint = inputs.checkpoint if inputs.checkpoint.exists() else None
     position = read_position(checkpoint) if checkpoint else None
     is_distributed = "LOCAL_RANK" in os.environ
-    build = _deepspeed_engine if is_distributed else _torch_engine
-    engine = build(plan, inputs, rows, checkpoint)
+    build = deepspeed_engine if is_distributed else torch_engine
+    engine = build(plan, inputs.base, checkpoint, rows.train[0])
     check_same_start(engine, position)
     run_folder = open_folder(plan.run_uri)
     budget = Budget(plan.limits, inputs.started_at, earlier_seconds(run_folder, position))
-    steps_per_epoch = batch_plan(plan, len(rows.train), engine.world_size).steps_per_epoch
+    steps_per_epoch = batch_plan(plan, rows.train, engine).steps_per_epoch
     device = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else "cpu"
     metrics = Metrics(
         run_folder,
@@ -111,52 +102,6 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
     if checkpoint:
         trainer.resume(checkpoint)
     trainer.run(stop)
-
-
-def _torch_engine(plan: Plan, inputs: Inputs, rows: Rows, checkpoint: Path | None) -> Engine:
-    model = _load(plan, inputs, checkpoint, choose_dtype(plan.training.precision))
-    _announce(plan, model, "PyTorch on the CPU", torch.float32)
-    return TorchEngine(model, plan.training)
-
-
-def _deepspeed_engine(plan: Plan, inputs: Inputs, rows: Rows, checkpoint: Path | None) -> Engine:
-    import deepspeed
-    from transformers.integrations import HfDeepSpeedConfig
-
-    from roslin_trainer.deepspeed_engine import DeepSpeedEngine, zero_config
-
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
-    check_communication(lambda: deepspeed.init_distributed(dist_backend=backend, verbose=False))
-    dtype = choose_dtype(plan.training.precision)
-    # Alive while loading, it makes Transformers give each rank only its part of the weights.
-    zero = HfDeepSpeedConfig(zero_config(dtype))
-    model = _load(plan, inputs, checkpoint, dtype)
-    del zero
-    if torch.cuda.is_available():
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    pad_id = load_tokenizer(inputs.base, plan.base_model.source).pad_token_id
-    engine = DeepSpeedEngine(model, plan.training, dtype, pad_id, rows.train[0])
-    if engine.rank == 0:
-        _announce(plan, model, f"DeepSpeed ZeRO-3 on {engine.world_size} ranks", dtype)
-    return engine
-
-
-def _load(plan: Plan, inputs: Inputs, checkpoint: Path | None, dtype: torch.dtype):
-    source = plan.base_model.source
-    torch.manual_seed(plan.training.seed)
-    if plan.training.method == "full":
-        return load_model(checkpoint or inputs.base, source, dtype)
-    base = load_model(inputs.base, source, dtype)
-    if checkpoint:
-        return load_adapters(base, checkpoint, is_trainable=True)
-    return with_adapters(base, plan.training, source)
-
-
-def _announce(plan: Plan, model, machinery: str, dtype: torch.dtype) -> None:
-    counts = [getattr(p, "ds_numel", p.numel()) for p in model.parameters() if p.requires_grad]
-    log(f"training {sum(counts) / 1e6:.1f} M weights ({plan.training.method}) with {machinery}, {dtype}")
 
 
 def main() -> None:

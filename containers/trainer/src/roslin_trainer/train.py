@@ -62,7 +62,7 @@ class Trainer:
         self._metrics = metrics
         self._budget = budget
         self._watchdog = watchdog
-        self._batches = batch_plan(plan, len(rows.train), engine.world_size)
+        self._batches = batch_plan(plan, rows.train, engine)
         self._total_steps = self._batches.steps_per_epoch * plan.training.epochs
         self._step = 0
         self._bad_steps = BadSteps(choose_dtype(plan.training.precision) == torch.float16)
@@ -170,8 +170,9 @@ class Trainer:
         for index, indexes in enumerate(micro_batches):
             micro_rows = [self._rows.train[row] for row in indexes]
             is_last = index == len(micro_batches) - 1
-            loss_sum += self._engine.accumulate(micro_rows, supervised_tokens, is_last).item()
-        return loss_sum
+            # Stays on the device: reading it here would keep the GPU waiting between packs.
+            loss_sum += self._engine.accumulate(micro_rows, supervised_tokens, is_last)
+        return float(loss_sum)
 
     def _ending(self, is_stopped: bool, limit: float, stop: StopSignal) -> TrainerError | None:
         if is_stopped:
@@ -234,13 +235,15 @@ class Trainer:
             log(line)
 
 
-def batch_plan(plan: Plan, row_count: int, world_size: int) -> BatchPlan:
+def batch_plan(plan: Plan, rows: list[TokenRow], engine: Engine) -> BatchPlan:
+    training = plan.training
     return BatchPlan(
-        row_count=row_count,
-        rows_per_micro_step=plan.training.batch_size_per_gpu,
-        micro_steps=plan.training.gradient_accumulation_steps,
-        world_size=world_size,
-        seed=plan.training.seed,
+        row_lengths=[len(row.ids) for row in rows],
+        rows_per_step=training.batch_size_per_gpu * training.gradient_accumulation_steps * engine.world_size,
+        world_size=engine.world_size,
+        pack_tokens=engine.pack_tokens,
+        is_padded=engine.is_padded,
+        seed=training.seed,
     )
 
 

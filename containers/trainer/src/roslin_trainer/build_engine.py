@@ -1,0 +1,101 @@
+"""Builds what a rank trains with: the model, in the memory that there is, and the machinery around it."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from roslin_trainer.attention import attention_for
+from roslin_trainer.engine import Engine, TorchEngine
+from roslin_trainer.log import log
+from roslin_trainer.model import (
+    choose_dtype,
+    enable_gradient_checkpointing,
+    load_adapters,
+    load_config,
+    load_model,
+    model_size,
+    with_adapters,
+)
+from roslin_trainer.plan import Plan, Training
+from roslin_trainer.preflight.communication import check_communication
+from roslin_trainer.sharding import Machine, Wanted, choose_sharding
+from roslin_trainer.tokens import TokenRow
+
+
+def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
+    """For one process on a CPU, where memory is plenty beside what a CPU trains in reasonable time."""
+    model = _load(plan, base, checkpoint, choose_dtype(plan.training.precision))
+    if plan.training.gradient_checkpointing == "on":
+        enable_gradient_checkpointing(model)
+    _announce(plan, model, "PyTorch on the CPU", torch.float32)
+    return TorchEngine(model, plan.training)
+
+
+def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
+    """For a rank under torchrun. Raises TrainerError MODEL_TOO_LARGE."""
+    import deepspeed
+    from transformers.integrations import HfDeepSpeedConfig
+
+    from roslin_trainer.deepspeed_engine import DeepSpeedEngine, deepspeed_config
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    check_communication(lambda: deepspeed.init_distributed(dist_backend=backend, verbose=False))
+    training = plan.training
+    dtype = choose_dtype(training.precision)
+    size = model_size(load_config(base, plan.base_model.source), training)
+    sharding = choose_sharding(size, this_machine(), _wanted(training, dtype))
+    # Alive while loading, it makes Transformers give each rank only its part of the weights.
+    zero3 = (
+        HfDeepSpeedConfig(deepspeed_config(training, dtype, sharding.kind)) if sharding.stage == 3 else None
+    )
+    model = _load(plan, base, checkpoint, dtype)
+    del zero3
+    if sharding.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+    engine = DeepSpeedEngine(model, training, dtype, sharding, any_row)
+    if engine.rank == 0:
+        log(sharding.reason)
+        _announce(plan, model, f"DeepSpeed on {engine.world_size} ranks", dtype)
+    return engine
+
+
+def this_machine() -> Machine:
+    """As torchrun has set it up. Ranks on a CPU share the host's memory."""
+    gpus_per_host = int(os.environ["LOCAL_WORLD_SIZE"])
+    host_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if torch.cuda.is_available():
+        gpu_bytes = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    else:
+        gpu_bytes = host_bytes // gpus_per_host
+    return Machine(int(os.environ["WORLD_SIZE"]), gpu_bytes, gpus_per_host, host_bytes)
+
+
+def _wanted(training: Training, dtype: torch.dtype) -> Wanted:
+    return Wanted(
+        method=training.method,
+        sharding=training.sharding,
+        gradient_checkpointing=training.gradient_checkpointing,
+        value_bytes=dtype.itemsize,
+        row_tokens=training.max_tokens,
+        step_tokens=training.batch_size_per_gpu * training.gradient_accumulation_steps * training.max_tokens,
+    )
+
+
+def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype):
+    source, training = plan.base_model.source, plan.training
+    attention = attention_for(load_config(base, source), training.max_tokens)
+    torch.manual_seed(training.seed)
+    if training.method == "full":
+        return load_model(checkpoint or base, source, dtype, attention=attention)
+    model = load_model(base, source, dtype, attention=attention)
+    if checkpoint:
+        return load_adapters(model, checkpoint, is_trainable=True)
+    return with_adapters(model, training, source)
+
+
+def _announce(plan: Plan, model, machinery: str, dtype: torch.dtype) -> None:
+    counts = [getattr(p, "ds_numel", p.numel()) for p in model.parameters() if p.requires_grad]
+    log(f"training {sum(counts) / 1e6:.1f} M weights ({plan.training.method}) with {machinery}, {dtype}")
