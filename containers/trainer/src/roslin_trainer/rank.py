@@ -23,7 +23,7 @@ from roslin_trainer.model import (
     with_adapters,
 )
 from roslin_trainer.plan import Plan, read_plan
-from roslin_trainer.preflight.communication import check_communication
+from roslin_trainer.preflight.communication import check_communication, end_communication
 from roslin_trainer.prepare import HELD_OUT_ROWS, TRAIN_ROWS
 from roslin_trainer.signals import StopSignal
 from roslin_trainer.storage import open_folder
@@ -121,6 +121,7 @@ def main() -> None:
     stop = StopSignal()
     try:
         run_rank(read_plan(os.environ["ROSLIN_PLAN_URI"]), inputs, stop)
+        end_communication()
     except BaseException as error:
         named = as_trainer_error(error)
         if named.exit_code == ExitCode.UNEXPECTED:
@@ -129,6 +130,8 @@ def main() -> None:
         if named.exit_code == ExitCode.COMMUNICATION_FAILED:
             # A thread may be stuck in a collective: an orderly end could wait for it.
             os._exit(named.exit_code)
+        if named.exit_code == ExitCode.INTERRUPTED:
+            end_communication()
         # All ranks stop together after a signal: on a failure, torchrun would kill the one that uploads.
         sys.exit(0 if named.exit_code == ExitCode.INTERRUPTED else named.exit_code)
 
