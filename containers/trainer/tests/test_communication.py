@@ -16,7 +16,7 @@ RANK = """
 import json, os, time
 import torch.distributed as distributed
 from roslin_trainer.errors import TrainerError
-from roslin_trainer.preflight.communication import check_communication
+from roslin_trainer.preflight.communication import check_communication, end_communication
 
 def initialise():
     if os.environ["BEHAVIOUR"] == "stuck":
@@ -27,7 +27,7 @@ def initialise():
 
 try:
     check_communication(initialise, float(os.environ["DEADLINE"]))
-    print(json.dumps({"code": None}), flush=True)
+    end_communication()
 except TrainerError as error:
     print(json.dumps(error.to_json("train")), flush=True)
     os._exit(error.exit_code)

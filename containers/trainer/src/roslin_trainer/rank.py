@@ -22,6 +22,7 @@ from roslin_trainer.model import quiet_libraries
 from roslin_trainer.nodes import read_place
 from roslin_trainer.parent import end_with_parent
 from roslin_trainer.plan import Plan, read_plan
+from roslin_trainer.preflight.communication import end_communication
 from roslin_trainer.prepare import HELD_OUT_ROWS, TRAIN_ROWS
 from roslin_trainer.raw_series import RawSeries
 from roslin_trainer.saver import CheckpointSaver
@@ -117,6 +118,7 @@ def main() -> None:
     try:
         plan = read_plan(os.environ["ROSLIN_PLAN_URI"])
         run_rank(plan, inputs, stop, lambda error: _end_hung(inputs, rank, error))
+        end_communication()
     except BaseException as error:
         named = as_trainer_error(error)
         if named.exit_code == ExitCode.UNEXPECTED:
@@ -125,6 +127,8 @@ def main() -> None:
         if named.exit_code == ExitCode.COMMUNICATION_FAILED:
             # A thread may be stuck in a collective: an orderly end could wait for it.
             os._exit(named.exit_code)
+        if named.exit_code in ENDS_OF_ALL_RANKS:
+            end_communication()
         # All ranks end together then: on a failure, torchrun would kill the one that still uploads.
         sys.exit(0 if named.exit_code in ENDS_OF_ALL_RANKS else named.exit_code)
 
