@@ -6,7 +6,9 @@ import type { Bench, BenchOptions } from './figure.ts'
 const BENCHES: Readonly<
   Record<string, () => Promise<{ measure: (options: BenchOptions) => Promise<Bench> }>>
 > = {
+  checkpoint: () => import('./checkpoint.ts'),
   flow: () => import('./flow.ts'),
+  transfer: () => import('./transfer.ts'),
 }
 
 const program = new Command('bench')
