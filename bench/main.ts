@@ -6,9 +6,11 @@ import type { Bench, BenchOptions } from './figure.ts'
 const BENCHES: Readonly<
   Record<string, () => Promise<{ measure: (options: BenchOptions) => Promise<Bench> }>>
 > = {
+  checkpoint: () => import('./checkpoint.ts'),
   flow: () => import('./flow.ts'),
   profile: () => import('./profile.ts'),
   trainer: () => import('./trainer.ts'),
+  transfer: () => import('./transfer.ts'),
 }
 
 const program = new Command('bench')

@@ -83,10 +83,13 @@ def fetch_folder(
     folder: Folder, manifest: Manifest, target: Path, wanted: Callable[[str], bool] = lambda path: True
 ) -> Path:
     """Downloads a complete folder's files. Raises DamagedFolder where one is not as the manifest says."""
-    files = [file for file in manifest.files if wanted(file.path)]
+    files = {file.path: file for file in manifest.files if wanted(file.path)}
     target.mkdir(parents=True, exist_ok=True)
-    download_files(folder, [file.path for file in files], target)
-    for file in files:
-        if describe(file.path, target / file.path) != file:
-            raise DamagedFolder(f"{folder.uri}{file.path} is not the file its manifest names")
+
+    def check(path: str) -> None:
+        if describe(path, target / path) != files[path]:
+            raise DamagedFolder(f"{folder.uri}{path} is not the file its manifest names")
+
+    # One file is hashed while others still come.
+    download_files(folder, list(files), target, check)
     return target

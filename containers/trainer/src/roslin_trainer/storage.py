@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -184,13 +185,16 @@ def read_file(uri: str) -> bytes | None:
     return open_folder(folder_uri or ".").read(name)
 
 
-def download_files(folder: Folder, paths: list[str], target: Path) -> None:
-    """Files of a folder to the same relative paths under a local folder, in parallel."""
+def download_files(
+    folder: Folder, paths: list[str], target: Path, then: Callable[[str], None] = lambda path: None
+) -> None:
+    """Files of a folder to the same relative paths under a local folder, in parallel, `then` after each."""
 
     def download(path: str) -> None:
         local = target / path
         local.parent.mkdir(parents=True, exist_ok=True)
         folder.download(path, local)
+        then(path)
 
     _in_parallel(download, paths)
 

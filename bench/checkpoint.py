@@ -1,0 +1,172 @@
+"""Trains a small model with real uploads: what do checkpoints and metrics cost? Prints figures as JSON.
+
+python checkpoint.py <bucket>
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+from roslin_trainer import metrics as metrics_module
+from roslin_trainer.budget import Budget
+from roslin_trainer.checkpoint import CheckpointStore
+from roslin_trainer.checkpoint_interval import CheckpointInterval
+from roslin_trainer.checkpoint_parts import Parts
+from roslin_trainer.engine import TorchEngine
+from roslin_trainer.metrics import MAX_POINTS, Metrics, StepNumbers
+from roslin_trainer.nodes import Place
+from roslin_trainer.plan import Limits, Lora, Training
+from roslin_trainer.raw_series import RawSeries
+from roslin_trainer.saver import CheckpointSaver
+from roslin_trainer.signals import StopSignal
+from roslin_trainer.storage import open_folder, s3_client
+from roslin_trainer.tokens import TokenRow
+from roslin_trainer.train import Rows, Trainer
+from roslin_trainer.watchdog import Watchdog
+
+EPOCHS = 4
+# As demanding as GPT-J-6B: 84 GB of weights and optimizer in an epoch of 3 h 15 min are 7 MB a second.
+ROWS, VOCABULARY = 320, 8_000
+MODEL = GPTNeoXConfig(
+    vocab_size=VOCABULARY,
+    hidden_size=256,
+    num_hidden_layers=6,
+    num_attention_heads=8,
+    intermediate_size=1024,
+    max_position_embeddings=512,
+)
+TRAINING = Training(
+    method="full",
+    lora=Lora(8, 16, 0),
+    epochs=EPOCHS,
+    learning_rate=1e-4,
+    warmup_steps=10,
+    schedule="linear",
+    weight_decay=0.0,
+    batch_size_per_gpu=8,
+    gradient_accumulation_steps=1,
+    max_tokens=512,
+    precision="fp32",
+    sharding="auto",
+    gradient_checkpointing="auto",
+    seed=1,
+)
+
+
+class BenchPlan:
+    """What the training loop reads of a plan."""
+
+    training = TRAINING
+
+
+class TimedStore(CheckpointStore):
+    """Notes when an upload begins and ends."""
+
+    def __init__(self, folder):
+        super().__init__(folder, frozenset({EPOCHS}))
+        self.uploads: list[tuple[float, float]] = []
+
+    def commit(self, *arguments) -> None:
+        started = time.monotonic()
+        super().commit(*arguments)
+        self.uploads.append((started, time.monotonic()))
+
+
+class TimedMetrics(Metrics):
+    """Notes when each step ends."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.ends: list[tuple[float, float]] = []
+
+    def add_step(self, numbers: StepNumbers) -> None:
+        super().add_step(numbers)
+        self.ends.append((time.monotonic(), numbers.seconds))
+
+
+def rows() -> list[TokenRow]:
+    """Lengths as of Alpaca's rows: median 110, mean 131."""
+    random = np.random.RandomState(1)
+    lengths = np.clip(np.exp(random.normal(np.log(110), 0.6, ROWS)), 16, 511).astype(int)
+    return [
+        TokenRow(random.randint(0, VOCABULARY, length).astype(np.int32), np.arange(length) >= length // 2)
+        for length in lengths
+    ]
+
+
+def main() -> None:
+    bucket = sys.argv[1]
+    s3_client().create_bucket(Bucket=bucket)
+    folder = open_folder(f"s3://{bucket}/run/")
+    torch.manual_seed(1)
+    engine = TorchEngine(GPTNeoXForCausalLM(MODEL), TRAINING)
+    with tempfile.TemporaryDirectory() as root:
+        scratch = Path(root)
+        budget = Budget(Limits(24, None, 0), time.time())
+        steps_per_epoch = ROWS // TRAINING.batch_size_per_gpu
+        raw = RawSeries(folder, scratch)
+        metrics = TimedMetrics(folder, "cpu", 1, steps_per_epoch, EPOCHS, budget, raw)
+        store = TimedStore(folder)
+        interval = CheckpointInterval("on-demand")
+        saver = CheckpointSaver(engine, store, Place(), Parts(1, 0), interval, scratch)
+        watchdog = Watchdog(print)
+        trainer = Trainer(BenchPlan(), engine, Rows(rows(), []), saver, metrics, budget, watchdog)
+        trainer.run(StopSignal())
+        figures = {**cost_of_checkpoints(metrics, store), "metricsCoreFraction": cost_of_metrics(metrics)}
+    print(json.dumps(figures))
+
+
+def cost_of_checkpoints(metrics: TimedMetrics, store: TimedStore) -> dict:
+    per_epoch = len(metrics.ends) // EPOCHS
+    during, alone, ratios = [], [], []
+    for epoch in range(1, EPOCHS):
+        started, ended = store.uploads[epoch - 1]
+        steps = metrics.ends[epoch * per_epoch : (epoch + 1) * per_epoch]
+        # The rows of a step differ from epoch to epoch, so means over many steps are compared.
+        beside = [seconds for end, seconds in steps if end - seconds < ended]
+        after = [seconds for end, seconds in steps if end - seconds >= ended]
+        during += beside
+        alone += after
+        ratios.append((len(beside), ended - started))
+    epoch_seconds = (metrics.ends[-1][0] - metrics.ends[per_epoch - 1][0]) / (EPOCHS - 1)
+    slowdown = statistics.mean(during) / statistics.mean(alone) - 1
+    beside_seconds = sum(during) / (EPOCHS - 1)
+    return {
+        "epochSeconds": epoch_seconds,
+        "lastCheckpointSeconds": store.uploads[-1][1] - metrics.ends[-1][0],
+        "uploadSeconds": statistics.median(seconds for _, seconds in ratios),
+        "stepsBesideUploads": len(during),
+        "slowdownWhileUploading": slowdown,
+        "slowdownOfEpoch": slowdown * beside_seconds / epoch_seconds,
+    }
+
+
+def cost_of_metrics(metrics: Metrics) -> float:
+    """Of one core: writing a full metrics.json every FLUSH_SECONDS, and ten steps a second."""
+    step = StepNumbers(2.34567, 1e-5, 0.98765, 8, 1048, 524, 1048, 0.1)
+    steps = 0
+    while steps < 20 * MAX_POINTS:
+        metrics.add_step(step)
+        steps += 1
+        if len(metrics._series.columns["step"]) == MAX_POINTS - 1:
+            break
+    writes, adds = 20, 1000
+    before = time.process_time()
+    for _ in range(writes):
+        metrics._write()
+    write_seconds = (time.process_time() - before) / writes
+    before = time.process_time()
+    for _ in range(adds):
+        metrics.add_step(step)
+    add_seconds = (time.process_time() - before) / adds
+    return write_seconds / metrics_module.FLUSH_SECONDS + 10 * add_seconds
+
+
+main()
