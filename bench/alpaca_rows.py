@@ -1,8 +1,8 @@
 """Rows with the lengths of Alpaca's: the data itself is licensed for non-commercial use and not here.
 
-Alpaca's 51,002 training rows have, in tokens of GPT-2's kind with Dolly's template, a mean of 131, a median of 110 and a
-95th percentile of 312. A log-normal length less 50 has all three. Lengths are its quantiles, so that few rows are
-like many; tokens and prompts are drawn by seed.
+Alpaca's 51,002 training rows have, in tokens of GPT-2's kind with Dolly's template, a mean of 131, a median
+of 110 and a 95th percentile of 312. A log-normal length less 50 has all three. Lengths are its quantiles, so
+that few rows are like many; tokens and prompts are drawn by seed.
 """
 
 from statistics import NormalDist
@@ -15,7 +15,7 @@ from roslin_trainer.tokens import TokenRow
 SHARED_PREFIX_TOKENS = 23
 # The prefix and what else the template adds before the response: "\n\n### Response:\n".
 TEMPLATE_TOKENS = 29
-# Two rows of five have an input. Lengths of instructions and inputs are guessed: about 60 % of all tokens are learned.
+# Two rows of five have an input. Lengths of instructions and inputs are guessed: 60 % of tokens are learned.
 WITH_INPUT = 0.4
 SHORTEST, LONGEST = 40, 1024
 SHORTEST_RESPONSE = 8

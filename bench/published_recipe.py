@@ -1,7 +1,8 @@
 """Dolly's recipe as published, as a plain program: the reference that the trainer is held against.
 
-Batches padded to the longest row and a multiple of 8, eager attention, gradient checkpointing, logits everywhere, AdamW,
-clipping at 1; float32 here. Several ranks take every n-th row each and average their gradients.
+Batches padded to the longest row and a multiple of 8, eager attention, gradient checkpointing, logits
+everywhere, AdamW, clipping at 1; float32 here. Of several ranks each takes every n-th row, and they add up
+their gradients.
 """
 
 import torch
@@ -23,7 +24,7 @@ class PublishedRecipe:
     def accumulate(self, rows, step_tokens: int) -> float:
         """Gradients of the mean over the whole step's learned tokens. Returns this rank's part of that mean.
 
-        (The recipe as published takes the mean of each rank's mean; with this one, gradients can be compared.)
+        (The recipe as published takes the mean of the ranks' means; so, gradients can be compared.)
         """
         input_ids, attention_mask, labels = padded(rows)
         logits = self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits

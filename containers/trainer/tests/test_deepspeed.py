@@ -36,8 +36,10 @@ def assert_same_training(found: dict, expected: dict) -> None:
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
 
 
-def test_two_ranks_train_adapters_as_one_process(make_run):
-    training = {"method": "lora", "batchSizePerGpu": 2, "gradientAccumulationSteps": 2, "epochs": 1}
+@pytest.mark.parametrize("method, sharding", [("lora", "auto"), ("full", "zero2")])
+def test_two_ranks_train_as_one_process(make_run, method, sharding):
+    training = {"method": method, "sharding": sharding, "epochs": 1}
+    training |= {"batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
     both = make_run(name="both", training=training)
     one = make_run(name="one", training={**training, "batchSizePerGpu": 4})
     both.step("prepare"), one.step("prepare")

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as distributed
 
 from roslin_trainer.batches import without_labels
-from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE
+from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE, keep_freed_memory
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
 from roslin_trainer.packing import collate_for, reads_packs
@@ -38,6 +38,8 @@ class DeepSpeedEngine:
             config=deepspeed_config(training, dtype, sharding.kind),
         )
         self.device = self._engine.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
         self._engine.set_gradient_accumulation_boundary(is_last)
