@@ -42,7 +42,9 @@ def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: T
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    check_communication(lambda: deepspeed.init_distributed(dist_backend=backend, verbose=False))
+    # Without DeepSpeed, which on a CPU compiles what it adds up with: that may take longer than an answer may.
+    check_communication(lambda: torch.distributed.init_process_group(backend))
+    deepspeed.init_distributed(dist_backend=backend, verbose=False)
     training = plan.training
     dtype = choose_dtype(training.precision)
     size = model_size(load_config(base, plan.base_model.source), training)
