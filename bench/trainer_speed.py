@@ -30,7 +30,7 @@ LEARNING_RATE = 1e-5
 MAX_TOKENS = 1024
 SPECIAL = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 # The output head does the same share of the products as in GPT-J-6B (3.4 %) and in Pythia-160M (a quarter).
-# With 50,000 tokens on models so small it would do most, and leaving its useless rows out would look like more.
+# With 50,000 tokens on models so small it would do most, and leaving out useless rows would count for more.
 CONFIGS = {
     "gptj": GPTJConfig(
         **SPECIAL,

@@ -76,7 +76,7 @@ class Machine:
             self.process.kill()
 
 
-def wait_for(what, seconds: float = 120) -> None:
+def wait_for(what, seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it never came"
