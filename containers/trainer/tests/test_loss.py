@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from conftest import ROWS
+from conftest import DOLLY, ROWS
 from transformers import AutoModelForCausalLM
 
 from roslin_trainer.batches import pad_rows
-from roslin_trainer.dataset import Row
 from roslin_trainer.engine import TorchEngine
+from roslin_trainer.formats import Exchange
 from roslin_trainer.loss import supervised_loss
 from roslin_trainer.packing import pack_rows
 from roslin_trainer.tokens import tokenize_row
@@ -17,7 +17,7 @@ ARCHITECTURES = ["gptj", "neox", "llama"]
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    return [tokenize_row(tokenizer, Row(**row), 128)[0] for row in ROWS[:8]]
+    return [tokenize_row(tokenizer, DOLLY, (Exchange(**row),), 128)[0] for row in ROWS[:8]]
 
 
 def reference_gradients(model, rows) -> tuple[float, dict]:
