@@ -125,9 +125,8 @@ describe('the API, given what cannot be used', () => {
     const wrong = await deployment.recipe('', unknownField)
     expect((await refusal(unknownField)).toProblem()).toEqual(thrownBy(() => parseRecipe(wrong)).toProblem())
     const malformed = await refusal(dataset(inBucket('bad/malformed.json')))
-    expect(malformed.toProblem()).toEqual(
-      thrownBy(() => checkDataset(MALFORMED, 'malformed.json')).toProblem(),
-    )
+    const checked = checkDataset(Buffer.from(MALFORMED), 'malformed.json', 'auto')
+    expect(malformed.toProblem()).toEqual((await rejectionOf(checked)).toProblem())
     expect(malformed.toProblem().status).toBe(400)
   })
 
