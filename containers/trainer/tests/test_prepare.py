@@ -1,5 +1,6 @@
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,16 @@ from roslin_trainer import mirror, prepare
 from roslin_trainer.batches import BatchPlan, pad_rows
 from roslin_trainer.row_statistics import padding_statistics, row_statistics
 from roslin_trainer.tokens import TokenRow, load_rows
+
+# test/core/run-files.test.ts holds the schema to the same.
+STATISTICS_FIXTURE = Path(__file__).parents[3] / "test/fixtures/statistics.json"
+
+
+def shape_of(value):
+    """Names and types; of a list its first element's."""
+    if isinstance(value, dict):
+        return {key: shape_of(inner) for key, inner in value.items()}
+    return [shape_of(value[0])] if isinstance(value, list) else type(value)
 
 
 def test_prepare_writes_model_and_rows(make_run):
@@ -25,6 +36,7 @@ def test_prepare_writes_model_and_rows(make_run):
         "train.safetensors",
     ]
     statistics = run.json("statistics.json")
+    assert shape_of(statistics) == shape_of(json.loads(STATISTICS_FIXTURE.read_text()))
     assert (statistics["trainRows"], statistics["heldOutRows"], statistics["truncatedRows"]) == (20, 2, 0)
     assert statistics["tokens"] > statistics["supervisedTokens"] > 0
     assert len(load_rows(run.root / "prepared/key/train.safetensors")) == 20
