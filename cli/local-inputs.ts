@@ -3,6 +3,7 @@ import { createReadStream, existsSync, openAsBlob, readFileSync, statSync } from
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { baseModelFacts, contextTokensOfConfig } from '../core/base-model.ts'
+import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
 import { checkDataset } from '../core/dataset.ts'
 import { RoslinError } from '../core/errors.ts'
 import { checkPromptLengths } from '../core/prompt-length.ts'
@@ -48,7 +49,9 @@ async function checkDataFile(recipe: Recipe, path: string): Promise<LocalFile> {
       [{ path: 'dataset.source', message: `is ${JSON.stringify(recipe.dataset.source)}: no such file` }],
     )
   }
-  checkDataset(readFileSync(path, 'utf8'), basename(path))
+  const { size } = statSync(path)
+  if (size > MAX_DATASET_BYTES) throw datasetTooLarge(path, size)
+  await checkDataset(readFileSync(path), basename(path), recipe.dataset.format)
   return localFile(path, basename(path))
 }
 

@@ -180,7 +180,7 @@ function prepareMemory(parameters: number): number {
 }
 
 /** Same data, model and settings: same prepared rows. A change to what Prepare writes needs a new version here. */
-const PREPARED_VERSION = 2
+const PREPARED_VERSION = 3
 
 function preparedKey(recipe: Recipe, inputs: PinnedInputs): string {
   const { maxTokens, seed } = recipe.training

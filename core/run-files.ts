@@ -165,3 +165,29 @@ export const profileSchema = z.object({
   ),
 })
 export type Profile = z.output<typeof profileSchema>
+
+/** `statistics.json`: what the data set turned into. Written by Prepare, also where the rows were there already. */
+export const statisticsSchema = z.object({
+  format: z.enum(['alpaca', 'dolly', 'chat']),
+  trainRows: z.int().min(0),
+  heldOutRows: z.int().min(0),
+  /** Cut to `training.maxTokens`. */
+  truncatedRows: z.int().min(0),
+  /** Left out: their prompt alone takes `training.maxTokens`. */
+  rowsWithoutResponse: z.int().min(0),
+  /** Of the rows trained on and those held out, after cutting. */
+  tokens: z.int().min(0),
+  supervisedTokens: z.int().min(0),
+  tokensPerRow: z.object({ mean: z.number(), median: z.int(), p95: z.int(), max: z.int() }),
+  /** Rows of at most `upToTokens`, and of more than the bin before; each bin reaches twice as far. */
+  lengthHistogram: z.array(z.object({ upToTokens: z.int(), rows: z.int().min(0) })),
+  /** Of the rows trained on: what batches padded to their longest row and a multiple of 8 would hold in the first epoch. */
+  padding: z.object({
+    batchSizePerGpu: z.int().positive(),
+    tokens: z.int().min(0),
+    slotsWhenPadded: z.int().min(0),
+    /** 0.5: half of a padded batch would have been padding. */
+    avoidedShare: z.number(),
+  }),
+})
+export type Statistics = z.output<typeof statisticsSchema>

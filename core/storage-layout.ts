@@ -26,6 +26,7 @@ export function storageLayout(bucket: string): StorageLayout {
 /** Files under a run's folder. docs/container-contract.md says who writes which, and when. */
 export const RUN_FILES = {
   plan: 'plan.json',
+  statistics: 'statistics.json',
   metrics: 'metrics.json',
   evaluation: 'evaluation.json',
   /** Of the first machine; the others of a job count on. */

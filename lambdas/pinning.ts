@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, NotFound } from '@aws-sdk/client-s3'
 import { z } from 'zod'
 import { baseModelFacts, contextTokensOfConfig, hubRepository } from '../core/base-model.ts'
+import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
 import { checkDataset } from '../core/dataset.ts'
 import { RoslinError } from '../core/errors.ts'
 import { contentKey, type Deployment, makePlan, type PinnedInputs, type Plan } from '../core/plan.ts'
@@ -11,9 +12,6 @@ import { parseS3Uri } from '../core/storage-layout.ts'
 import { s3 } from './clients.ts'
 import { readJson } from './s3-json.ts'
 import { findTokenCounter } from './tokenizer.ts'
-
-/** A data file is read whole to be checked and hashed; ten times the 52K Alpaca rows fit. */
-const MAX_DATASET_BYTES = 256 * 2 ** 20
 
 /**
  * Plans a recipe: looks at its data and model where they lie, and pins what it finds.
@@ -50,16 +48,11 @@ async function pinDataset(recipe: Recipe, bucket: string): Promise<PinnedInputs[
     throw error
   })
   if (!head) throw notFound('nothing is stored there')
-  if ((head.ContentLength ?? 0) > MAX_DATASET_BYTES) {
-    throw new RoslinError(
-      'DATASET_INVALID',
-      `The data file ${source} has ${head.ContentLength} bytes; at most ${MAX_DATASET_BYTES} are taken.`,
-      'Split the file, or train on a sample of it.',
-    )
-  }
+  const { ContentLength = 0 } = head
+  if (ContentLength > MAX_DATASET_BYTES) throw datasetTooLarge(source, ContentLength)
   const { Body } = await s3.send(new GetObjectCommand(object))
   const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array()
-  const { rows } = checkDataset(new TextDecoder().decode(bytes), at.key.split('/').at(-1) ?? source)
+  const { rows } = await checkDataset(bytes, at.key.split('/').at(-1) ?? source, recipe.dataset.format)
   return { sha256: createHash('sha256').update(bytes).digest('hex'), rows }
 }
 

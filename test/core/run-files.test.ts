@@ -1,5 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { evaluationSchema, manifestSchema, metricsSchema, profileSchema } from '../../core/run-files.ts'
+import {
+  evaluationSchema,
+  manifestSchema,
+  metricsSchema,
+  profileSchema,
+  statisticsSchema,
+} from '../../core/run-files.ts'
+import { root } from '../support/checked-in.ts'
 
 const metrics = {
   updatedAt: '2026-11-24T10:00:00.000+00:00',
@@ -44,7 +53,14 @@ const hostProfile = {
   earlierAttempts: [],
 }
 
+// Of the shape that test_prepare.py holds the trainer to.
+const statistics = JSON.parse(readFileSync(join(root, 'test/fixtures/statistics.json'), 'utf8'))
+
 describe("a container's files", () => {
+  it('are as the trainer writes them', () => {
+    expect(statisticsSchema.parse(statistics)).toEqual(statistics)
+  })
+
   it('may have fields of their own', () => {
     expect(metricsSchema.safeParse({ ...metrics, gpuPowerWatts: 300 }).success).toBe(true)
     expect(evaluationSchema.safeParse({ models: [], prompts: [], benchmark: {} }).success).toBe(true)
@@ -58,6 +74,8 @@ describe("a container's files", () => {
   })
 
   it('cannot lack ours', () => {
+    const { padding: ___, ...withoutPadding } = statistics
+    expect(statisticsSchema.safeParse(withoutPadding).success).toBe(false)
     const { series: _, ...without } = metrics
     expect(metricsSchema.safeParse(without).success).toBe(false)
     const { host: __, ...withoutHost } = hostProfile.summary

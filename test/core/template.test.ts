@@ -1,10 +1,28 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { Recipe } from '../../core/recipe.ts'
 import { promptText } from '../../core/template.ts'
+import { root } from '../support/checked-in.ts'
 import { recipe } from '../support/recipes.ts'
 
 const { template } = recipe()
 
+interface Example {
+  readonly template: Recipe['template']
+  readonly instruction: string
+  readonly input?: string
+  readonly text: string
+}
+
+// test_prompt.py of the trainer runs through the same.
+const examples: Example[] = JSON.parse(readFileSync(join(root, 'test/fixtures/prompts.json'), 'utf8'))
+
 describe('the prompt', () => {
+  it.each(examples)('is the one that the trainer writes: $text', ({ template, text, ...prompt }) => {
+    expect(promptText(template, prompt)).toBe(text)
+  })
+
   it("is Dolly's where the recipe says nothing", () => {
     expect(promptText(template, { instruction: 'Name a sheep.' })).toBe(
       'Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n' +

@@ -19,7 +19,11 @@ const CORE_PACKAGES = [
   'jsonc-parser',
   'electrodb',
   '@aws-sdk/lib-dynamodb',
+  'hyparquet',
+  'hyparquet-compressors',
+  'node:buffer',
   'node:crypto',
+  'node:zlib',
 ]
 
 function importsOf(file: string): string[] {

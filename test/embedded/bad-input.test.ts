@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
@@ -7,6 +7,7 @@ import type { RoslinError } from '../../core/errors.ts'
 import { parseRecipe } from '../../core/recipe.ts'
 import { promptText } from '../../core/template.ts'
 import { BYTE_TOKENIZER } from '../support/byte-tokenizer.ts'
+import { root } from '../support/checked-in.ts'
 import { Deployment } from '../support/deployment.ts'
 import { minimalRecipe } from '../support/recipes.ts'
 import { execute } from '../support/spawned.ts'
@@ -53,6 +54,9 @@ describe('the API, given what cannot be used', () => {
     await deployment.put('bad/no-rows.json', '[]')
     await deployment.put('bad/malformed.json', MALFORMED)
     await deployment.put('bad/wrong-row.jsonl', WRONG_ROW)
+    for (const name of ['wrong.jsonl.gz', 'wrong.parquet', 'dolly.parquet']) {
+      await deployment.put(`bad/${name}`, readFileSync(join(root, 'test/fixtures/datasets', name)))
+    }
     await deployment.put('bad/no-model/readme.txt', 'no model')
     await deployment.put('bad/unsized-model/config.json', '{}')
     for (const [name, content] of Object.entries(SMALL_MODEL)) {
@@ -81,6 +85,19 @@ describe('the API, given what cannot be used', () => {
     ['a data file without rows', () => dataset(inBucket('bad/no-rows.json')), 'DATASET_INVALID', []],
     ['malformed JSON', () => dataset(inBucket('bad/malformed.json')), 'DATASET_INVALID', ['line 3']],
     ['a wrong row', () => dataset(inBucket('bad/wrong-row.jsonl')), 'DATASET_INVALID', ['line 2']],
+    ['a wrong row in gzip', () => dataset(inBucket('bad/wrong.jsonl.gz')), 'DATASET_INVALID', ['line 3']],
+    [
+      'wrong rows in Parquet',
+      () => dataset(inBucket('bad/wrong.parquet')),
+      'DATASET_INVALID',
+      ['row 3', 'row 5'],
+    ],
+    [
+      'rows of another format than the recipe says',
+      () => ({ dataset: { ...dataset(inBucket('bad/dolly.parquet')).dataset, format: 'chat' } }),
+      'DATASET_INVALID',
+      ['row 1', 'row 2'],
+    ],
     ['an unknown model folder', () => model(inBucket('no/such/')), 'MODEL_NOT_FOUND', ['baseModel.source']],
     [
       'a folder without a model',
@@ -125,9 +142,8 @@ describe('the API, given what cannot be used', () => {
     const wrong = await deployment.recipe('', unknownField)
     expect((await refusal(unknownField)).toProblem()).toEqual(thrownBy(() => parseRecipe(wrong)).toProblem())
     const malformed = await refusal(dataset(inBucket('bad/malformed.json')))
-    expect(malformed.toProblem()).toEqual(
-      thrownBy(() => checkDataset(MALFORMED, 'malformed.json')).toProblem(),
-    )
+    const checked = checkDataset(Buffer.from(MALFORMED), 'malformed.json', 'auto')
+    expect(malformed.toProblem()).toEqual((await rejectionOf(checked)).toProblem())
     expect(malformed.toProblem().status).toBe(400)
   })
 

@@ -131,7 +131,7 @@ export class Deployment {
     return fetch(url, { method, headers, ...(body !== undefined && { body }) })
   }
 
-  async put(key: string, body: string): Promise<string> {
+  async put(key: string, body: string | Uint8Array): Promise<string> {
     await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: Buffer.from(body) }))
     return `s3://${this.bucket}/${key}`
   }

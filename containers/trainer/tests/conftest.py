@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from roslin_trainer import __main__ as entry
-from roslin_trainer.plan import Plan, read_plan
+from roslin_trainer.plan import Plan, Template, read_plan
 from roslin_trainer.prompt import prompt_text, response_text
 
 ROWS = [
@@ -46,6 +46,7 @@ TEMPLATE = {
     ),
     "end": "### End",
 }
+DOLLY = Template(TEMPLATE["prompt"], TEMPLATE["promptWithInput"], TEMPLATE["end"])
 VOCABULARY = 400
 SMALL = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
 CONFIGS = {
@@ -92,7 +93,10 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = [prompt_text(row["instruction"], row["input"]) + response_text(row["output"]) for row in ROWS]
+    texts = [
+        prompt_text(DOLLY, row["instruction"], row["input"]) + response_text(DOLLY, row["output"])
+        for row in ROWS
+    ]
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>")
 

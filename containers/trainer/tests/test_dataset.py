@@ -1,51 +1,89 @@
+import json
+import re
+from pathlib import Path
+
 import pytest
 
-from roslin_trainer.dataset import Row, parse_rows
+from roslin_trainer.dataset import parse_dataset
 from roslin_trainer.errors import TrainerError
+from roslin_trainer.formats import Exchange
 
 GOOD = '{"instruction": "a", "output": "b"}'
+FIXTURES = Path(__file__).parents[3] / "test/fixtures/datasets"
+# test/core/dataset.test.ts holds TypeScript to the same.
+CASES = json.loads((FIXTURES / "cases.json").read_text("utf-8"))
 
 
-def test_array_and_lines_read_the_same():
-    array = parse_rows(
-        f'\ufeff [\n{GOOD},\n{{"instruction": "a", "input": "c", "output": "b"}}\n]\n'.encode(), "x"
-    )
-    lines = parse_rows(f'{GOOD}\n\n{{"instruction": "a", "input": "c", "output": "b"}}\n'.encode(), "x")
-    assert array == lines == [Row("a", "", "b"), Row("a", "c", "b")]
+def rows_of(text: str, format: str = "auto"):
+    return parse_dataset(text.encode(), "x", format).rows
+
+
+def content_of(case: dict) -> bytes:
+    return (FIXTURES / case["file"]).read_bytes() if "file" in case else case["text"].encode()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "rows" in case], ids=lambda case: case["name"])
+def test_good_file_is_read(case):
+    data = parse_dataset(content_of(case), "x", case.get("asked", "auto"))
+    assert (data.format, len(data.rows)) == (case["format"], case["rows"])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "wrong" in case], ids=lambda case: case["name"])
+def test_bad_file_is_refused_at_its_lines(case):
+    with pytest.raises(TrainerError, match="data file x") as error:
+        parse_dataset(content_of(case), "x", case.get("asked", "auto"))
+    assert error.value.code == "DATASET_INVALID" and error.value.exit_code == 10
+    assert re.findall(r"\b(?:line|row) \d+(?=[:.])", error.value.message) == case["wrong"]
+
+
+def test_alpacas_rows_are_one_exchange():
+    with_input = '{"instruction": "a", "input": "c", "output": "b"}'
+    assert rows_of(f"[{GOOD}, {with_input}]") == [(Exchange("a", "", "b"),), (Exchange("a", "c", "b"),)]
+
+
+def test_dollys_context_is_the_input_and_its_response_the_output():
+    row = '{"instruction": "a", "context": "c", "response": "b", "category": "qa"}'
+    assert rows_of(row) == [(Exchange("a", "c", "b"),)]
+
+
+def test_conversation_is_an_exchange_a_turn_after_what_the_system_says():
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    messages = [{"role": role, "content": f"{role} {place}"} for place, role in enumerate(roles)]
+    assert rows_of(json.dumps({"messages": messages})) == [
+        (Exchange("system 0\n\nuser 1", "", "assistant 2"), Exchange("user 3", "", "assistant 4"))
+    ]
+
+
+def test_parquet_has_the_same_rows_as_json():
+    row = {"instruction": "Where?", "context": "In Roslin.", "response": "In Roslin."}
+    data = parse_dataset((FIXTURES / "dolly.parquet").read_bytes(), "x", "auto")
+    assert data.rows[0] == rows_of(json.dumps(row))[0]
+    talk = parse_dataset((FIXTURES / "chat.parquet").read_bytes(), "x", "auto").rows
+    assert talk == [(Exchange("Be brief.\n\nHello.", "", "Baa."),), (Exchange("Bye.", "", "Bää 🐑."),)]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("row", "said"),
     [
-        (
-            f'[\n{GOOD},\n{{"instruction": "a", "output": " "}}\n]',
-            "line 3: output must be text and not empty",
-        ),
-        (f'{GOOD}\n{{"instruction": 3, "output": "b"}}', "line 2: instruction must be text"),
-        (f"{GOOD}\n[1]", "line 2: is not an object"),
+        ('{"instruction": "a", "output": " "}', "line 1: output must be text and not empty"),
         ('{"instruction": "a", "input": 1, "output": "b"}', "line 1: input must be text"),
-        (f"[\n{GOOD},\n{{]", "not JSON at line 3"),
-        (f"[\n{GOOD}\n{GOOD}]", "not JSON at line 3"),
-        (f"[{GOOD},]", "not JSON at line 1"),
-        (f"[{GOOD}]\nx", "not JSON at line 1"),
-        (f"{GOOD}\noops", "not JSON at line 2"),
-        ("[]", "has no rows"),
-        ("", "has no rows"),
+        ("[1]\n" + GOOD, "is not JSON"),
+        ('{"messages": [{"role": "assistant", "content": "a"}]}', "messages.0.role must be user here"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', "must end with one of the assistant"),
     ],
 )
-def test_wrong_line_is_named(content, said):
-    with pytest.raises(TrainerError, match="data file x") as error:
-        parse_rows(content.encode(), "x")
+def test_what_is_wrong_is_said(row, said):
+    with pytest.raises(TrainerError) as error:
+        rows_of(row)
     assert said in error.value.message
-    assert error.value.code == "DATASET_INVALID" and error.value.exit_code == 10
 
 
 def test_wrong_encoding_is_named():
     with pytest.raises(TrainerError, match="UTF-8 at line 2"):
-        parse_rows(f"{GOOD}\n".encode() + b"\xff", "x")
+        parse_dataset(f"{GOOD}\n".encode() + b"\xff", "x", "auto")
 
 
 def test_many_wrong_rows_are_counted():
     with pytest.raises(TrainerError, match="12 wrong rows") as error:
-        parse_rows(b"{}\n" * 12, "x")
+        rows_of("{}\n" * 12)
     assert "line 10" in error.value.message and "line 11" not in error.value.message

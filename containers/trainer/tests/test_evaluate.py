@@ -67,5 +67,5 @@ def test_end_key_stops_its_row_only(tokenizer):
     ids = [tokenizer(text).input_ids for text in texts]
     width = max(len(row) for row in ids)
     padded = torch.tensor([[1] * (width - len(row)) + row for row in ids])
-    stop = EndKeyStop(tokenizer)
+    stop = EndKeyStop(tokenizer, "### End")
     assert stop(padded, None)[0].item() is True and stop(padded, None)[2].item() is False

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from conftest import ROWS
+from conftest import DOLLY, ROWS
 from transformers import AutoModelForCausalLM
 
 from roslin_trainer import loss as loss_module
 from roslin_trainer.attention import PACKED_ATTENTION
 from roslin_trainer.batches import pad_rows
-from roslin_trainer.dataset import Row
 from roslin_trainer.engine import TorchEngine
+from roslin_trainer.formats import Exchange
 from roslin_trainer.loss import supervised_loss
 from roslin_trainer.model import load_model
 from roslin_trainer.packing import collate_for
@@ -20,7 +20,7 @@ ARCHITECTURES = ["gptj", "neox", "llama"]
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    return [tokenize_row(tokenizer, Row(**row), 128)[0] for row in ROWS[:8]]
+    return [tokenize_row(tokenizer, DOLLY, (Exchange(**row),), 128)[0] for row in ROWS[:8]]
 
 
 def reference_gradients(model, rows) -> tuple[float, dict]:

@@ -1,11 +1,25 @@
 import hashlib
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROWS
 
-from roslin_trainer import mirror
-from roslin_trainer.tokens import load_rows
+from roslin_trainer import mirror, prepare
+from roslin_trainer.batches import BatchPlan, pad_rows
+from roslin_trainer.row_statistics import padding_statistics, row_statistics
+from roslin_trainer.tokens import TokenRow, load_rows
+
+# test/core/run-files.test.ts holds the schema to the same.
+STATISTICS_FIXTURE = Path(__file__).parents[3] / "test/fixtures/statistics.json"
+
+
+def shape_of(value):
+    """Names and types; of a list its first element's."""
+    if isinstance(value, dict):
+        return {key: shape_of(inner) for key, inner in value.items()}
+    return [shape_of(value[0])] if isinstance(value, list) else type(value)
 
 
 def test_prepare_writes_model_and_rows(make_run):
@@ -18,9 +32,11 @@ def test_prepare_writes_model_and_rows(make_run):
         "held-out.safetensors",
         "manifest.json",
         "statistics.json",
+        "train-lengths.npy",
         "train.safetensors",
     ]
-    statistics = json.loads((run.root / "prepared/key/statistics.json").read_text())
+    statistics = run.json("statistics.json")
+    assert shape_of(statistics) == shape_of(json.loads(STATISTICS_FIXTURE.read_text()))
     assert (statistics["trainRows"], statistics["heldOutRows"], statistics["truncatedRows"]) == (20, 2, 0)
     assert statistics["tokens"] > statistics["supervisedTokens"] > 0
     assert len(load_rows(run.root / "prepared/key/train.safetensors")) == 20
@@ -52,6 +68,23 @@ def test_second_prepare_writes_nothing(make_run):
     assert times() == before
 
 
+def test_same_data_tokenizer_and_settings_are_tokenised_once(make_run, monkeypatch):
+    counted = []
+    tokenize = prepare.tokenize_row
+    monkeypatch.setattr(prepare, "tokenize_row", lambda *given: counted.append(given) or tokenize(*given))
+    run = make_run()
+    assert run.step("prepare") == 0 and len(counted) == len(ROWS)
+    first = run.json("statistics.json")
+    # Another run over the same prepared rows, with another batch size.
+    (run.folder / "statistics.json").unlink()
+    run.content["recipe"]["training"]["batchSizePerGpu"] = 1
+    run.write()
+    assert run.step("prepare") == 0 and len(counted) == len(ROWS)
+    second = run.json("statistics.json")
+    assert second.pop("padding")["batchSizePerGpu"] == 1 and first.pop("padding")["batchSizePerGpu"] == 4
+    assert second == first
+
+
 def test_rows_are_the_same_each_time(make_run):
     first, second = make_run(name="a"), make_run(name="b")
     first.step("prepare"), second.step("prepare")
@@ -72,8 +105,69 @@ def test_rows_without_room_for_a_response_are_left_out(make_run):
     rows = [*ROWS, {"instruction": "long " * 200, "output": "x"}]
     run = make_run(rows=rows)
     assert run.step("prepare") == 0
-    statistics = json.loads((run.root / "prepared/key/statistics.json").read_text())
+    statistics = run.json("statistics.json")
     assert statistics["rowsWithoutResponse"] == 1 and statistics["truncatedRows"] == 1
+
+
+def test_padding_is_what_padded_batches_would_have_had(make_run):
+    run = make_run()
+    run.step("prepare")
+    rows = load_rows(run.root / "prepared/key/train.safetensors")
+    batches = BatchPlan(len(rows), 4, 1, 1, seed=42).steps(0)
+    slots = sum(pad_rows([rows[index] for index in batch], 1).input_ids.numel() for batch in batches)
+    tokens = sum(len(row.ids) for row in rows)
+    assert run.json("statistics.json")["padding"] == {
+        "batchSizePerGpu": 4,
+        "tokens": tokens,
+        "slotsWhenPadded": slots,
+        "avoidedShare": round(1 - tokens / slots, 4),
+    }
+    assert slots > tokens
+
+
+def test_rows_of_one_length_need_no_padding_but_to_a_multiple_of_eight():
+    assert padding_statistics(np.array([16, 16, 16]), 2, seed=1)["avoidedShare"] == 0
+    assert padding_statistics(np.array([9, 9, 9]), 2, seed=1)["slotsWhenPadded"] == 48
+
+
+def test_histogram_counts_each_row_once():
+    rows = [TokenRow(np.zeros(tokens, np.int32), np.arange(tokens) >= 3) for tokens in (5, 16, 17, 32, 100)]
+    statistics = row_statistics(rows)
+    assert [tuple(bin.values()) for bin in statistics["lengthHistogram"]] == [
+        (16, 2),
+        (32, 2),
+        (64, 0),
+        (128, 1),
+    ]
+    assert (statistics["tokens"], statistics["supervisedTokens"]) == (170, 155)
+
+
+def test_recipes_template_and_format_make_the_rows(make_run, tokenizer):
+    talk = [{"role": "user", "content": "Hi {input}"}, {"role": "assistant", "content": "Baa."}]
+    run = make_run(rows=[{"messages": talk * 2}, {"messages": talk}])
+    run.content["recipe"]["template"] = {
+        "prompt": "Q: {instruction}\nA: ",
+        "promptWithInput": "",
+        "end": "[stop]",
+    }
+    run.write()
+    assert run.step("prepare") == 0
+    assert run.json("statistics.json")["format"] == "chat"
+    texts = [
+        tokenizer.decode(row.ids)
+        for name in ("train", "held-out")
+        for row in load_rows(run.root / f"prepared/key/{name}.safetensors")
+    ]
+    once = "Q: Hi {input}\nA: Baa.\n\n[stop]<|end|>"
+    assert sorted(texts) == [once, once + once]
+
+
+def test_format_that_is_not_the_files_is_refused(make_run):
+    run = make_run()
+    run.content["recipe"]["dataset"]["format"] = "dolly"
+    run.write()
+    assert run.step("prepare") == 10
+    assert "read as dolly, has 22 wrong rows" in run.json("error.json")["message"]
 
 
 def test_hub_model_is_streamed_without_pickled_weights(make_run, model_folders, monkeypatch):

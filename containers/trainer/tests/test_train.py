@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from conftest import DOLLY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from roslin_trainer.prompt import prompt_text
@@ -33,7 +34,7 @@ def test_training_lowers_the_loss_and_publishes_a_model(make_run, architecture, 
     before, after = weights(run.root / "base-models/key"), weights(model)
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    assert AutoTokenizer.from_pretrained(model)(prompt_text("x")).input_ids
+    assert AutoTokenizer.from_pretrained(model)(prompt_text(DOLLY, "x")).input_ids
 
 
 def test_adapters_are_small_and_leave_the_rest_alone(make_run):

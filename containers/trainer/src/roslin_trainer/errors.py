@@ -45,8 +45,7 @@ def dataset_invalid(message: str) -> TrainerError:
         ExitCode.USER_ERROR,
         "DATASET_INVALID",
         message,
-        'Each row needs "instruction" and "output", both non-empty text, and may have "input"; '
-        "mend the lines named.",
+        "Mend the rows named; docs/recipes.md shows what a row of each format has.",
     )
 
 

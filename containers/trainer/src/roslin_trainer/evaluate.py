@@ -48,7 +48,7 @@ def evaluate(plan: Plan, scratch: Path) -> None:
             name,
             epoch,
             held_out_loss(model, rows, tokenizer.pad_token_id),
-            answer_prompts(model, tokenizer, plan.evaluation),
+            answer_prompts(model, tokenizer, plan.template, plan.evaluation),
         )
         results.append(result)
         log(

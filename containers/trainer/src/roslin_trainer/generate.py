@@ -3,8 +3,8 @@
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
-from roslin_trainer.plan import EvaluationSettings
-from roslin_trainer.prompt import END_KEY, prompt_tokens
+from roslin_trainer.plan import EvaluationSettings, Template
+from roslin_trainer.prompt import end_key, prompt_tokens
 
 PROMPTS_AT_ONCE = 16
 
@@ -12,31 +12,34 @@ PROMPTS_AT_ONCE = 16
 class EndKeyStop(StoppingCriteria):
     """Ends each row at the end key, in whatever tokens the model spells it."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer, end: str):
         self._tokenizer = tokenizer
+        self._end = end
         # Room for a spelling in more tokens than the shortest, and for text before it in the same token.
-        self._tail_tokens = 2 * len(tokenizer(END_KEY, add_special_tokens=False).input_ids)
+        self._tail_tokens = 2 * len(tokenizer(end, add_special_tokens=False).input_ids)
 
     def __call__(self, input_ids: torch.Tensor, scores, **_) -> torch.Tensor:
         tails = self._tokenizer.batch_decode(input_ids[:, -self._tail_tokens :])
-        return torch.tensor([END_KEY in tail for tail in tails], device=input_ids.device)
+        return torch.tensor([self._end in tail for tail in tails], device=input_ids.device)
 
 
 @torch.inference_mode()
-def answer_prompts(model, tokenizer, settings: EvaluationSettings) -> list[str]:
+def answer_prompts(model, tokenizer, template: Template, settings: EvaluationSettings) -> list[str]:
     """One answer a prompt, without end key and surrounding space; the same seed for each model."""
     torch.manual_seed(settings.seed)
     answers: list[str] = []
     for start in range(0, len(settings.prompts), PROMPTS_AT_ONCE):
         prompts = [
-            prompt_tokens(tokenizer, prompt.instruction, prompt.input)
+            prompt_tokens(tokenizer, template, prompt.instruction, prompt.input)
             for prompt in settings.prompts[start : start + PROMPTS_AT_ONCE]
         ]
-        answers.extend(_answer_batch(model, tokenizer, settings, prompts))
+        answers.extend(_answer_batch(model, tokenizer, end_key(template), settings, prompts))
     return answers
 
 
-def _answer_batch(model, tokenizer, settings: EvaluationSettings, prompts: list[list[int]]) -> list[str]:
+def _answer_batch(
+    model, tokenizer, end: str, settings: EvaluationSettings, prompts: list[list[int]]
+) -> list[str]:
     width = max(len(prompt) for prompt in prompts)
     # On the left, so that every row's answer begins at the same place.
     input_ids = torch.tensor(
@@ -48,11 +51,11 @@ def _answer_batch(model, tokenizer, settings: EvaluationSettings, prompts: list[
         attention_mask=attention_mask.to(model.device),
         max_new_tokens=settings.max_new_tokens,
         pad_token_id=tokenizer.pad_token_id,
-        stopping_criteria=StoppingCriteriaList([EndKeyStop(tokenizer)]),
+        stopping_criteria=StoppingCriteriaList([EndKeyStop(tokenizer, end)]),
         **_sampling(settings),
     )
     texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
-    return [text.split(END_KEY)[0].strip() for text in texts]
+    return [text.split(end)[0].strip() for text in texts]
 
 
 def _sampling(settings: EvaluationSettings) -> dict:

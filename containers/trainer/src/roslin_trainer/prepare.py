@@ -1,13 +1,14 @@
 """The prepare step: everything that needs no GPU, so that none is paid for it."""
 
 import hashlib
+import io
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from roslin_trainer.dataset import parse_rows
+from roslin_trainer.dataset import parse_dataset
 from roslin_trainer.errors import TrainerError, dataset_invalid
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.log import log
@@ -16,11 +17,13 @@ from roslin_trainer.mirror import is_weights, mirror_base_model
 from roslin_trainer.model import load_config, load_tokenizer
 from roslin_trainer.plan import Plan
 from roslin_trainer.prompt import prompt_tokens
-from roslin_trainer.storage import open_folder, read_file
-from roslin_trainer.tokens import TokenRow, save_rows, split_held_out, tokenize_row
+from roslin_trainer.row_statistics import padding_statistics, row_statistics
+from roslin_trainer.storage import Folder, open_folder, read_file
+from roslin_trainer.tokens import save_rows, split_held_out, tokenize_row
 
 TRAIN_ROWS = "train.safetensors"
 HELD_OUT_ROWS = "held-out.safetensors"
+TRAIN_LENGTHS = "train-lengths.npy"
 STATISTICS = "statistics.json"
 
 
@@ -32,14 +35,24 @@ def prepare(plan: Plan, scratch: Path) -> None:
     prepared = open_folder(plan.prepared_uri)
     if read_manifest(prepared):
         log(f"rows: already at {prepared.uri}")
-        return
-    with tempfile.TemporaryDirectory(dir=scratch) as temporary:
-        statistics = _write_rows(plan, tokenizer, Path(temporary))
-        commit_folder(Path(temporary), prepared, "prepared", 0)
+    else:
+        with tempfile.TemporaryDirectory(dir=scratch) as temporary:
+            _write_rows(plan, tokenizer, Path(temporary))
+            commit_folder(Path(temporary), prepared, "prepared", 0)
+    statistics = _run_statistics(plan, prepared)
+    open_folder(plan.run_uri).write(STATISTICS, json.dumps(statistics, indent=1).encode())
     log(
         f"rows: {statistics['trainRows']} to train on, {statistics['heldOutRows']} held out, "
-        f"{statistics['tokens']} tokens, {statistics['truncatedRows']} rows cut"
+        f"{statistics['tokens']} tokens, {statistics['truncatedRows']} rows cut; packing avoids "
+        f"{statistics['padding']['avoidedShare']:.0%} padding"
     )
+
+
+def _run_statistics(plan: Plan, prepared: Folder) -> dict:
+    """The prepared rows' statistics, and what depends on the run: other batch sizes share the same rows."""
+    lengths = np.load(io.BytesIO(prepared.read(TRAIN_LENGTHS)))
+    padding = padding_statistics(lengths, plan.training.batch_size_per_gpu, plan.training.seed)
+    return {**json.loads(prepared.read(STATISTICS)), "padding": padding}
 
 
 def _tokenizer_and_context(plan: Plan, manifest: Manifest, scratch: Path):
@@ -55,9 +68,8 @@ def check_prompt_lengths(plan: Plan, tokenizer, context_tokens: int) -> None:
     """Raises TrainerError PROMPT_TOO_LONG, naming each prompt that does not fit with its answer."""
     issues = []
     for index, prompt in enumerate(plan.evaluation.prompts):
-        needed = (
-            len(prompt_tokens(tokenizer, prompt.instruction, prompt.input)) + plan.evaluation.max_new_tokens
-        )
+        ids = prompt_tokens(tokenizer, plan.template, prompt.instruction, prompt.input)
+        needed = len(ids) + plan.evaluation.max_new_tokens
         if needed > context_tokens:
             issues.append(f"evaluation.prompts.{index} needs {needed} tokens with its answer")
     if plan.training.max_tokens > context_tokens:
@@ -71,7 +83,7 @@ def check_prompt_lengths(plan: Plan, tokenizer, context_tokens: int) -> None:
         )
 
 
-def _write_rows(plan: Plan, tokenizer, target: Path) -> dict:
+def _write_rows(plan: Plan, tokenizer, target: Path) -> None:
     content = read_file(plan.dataset.uri)
     if content is None:
         raise dataset_invalid(f"There is no data file at {plan.dataset.uri}.")
@@ -81,8 +93,8 @@ def _write_rows(plan: Plan, tokenizer, target: Path) -> dict:
             f"The data file {plan.dataset.uri} changed after the run was planned: its sha256 is {found}, "
             f"the plan's {plan.dataset.sha256}. Start a new run."
         )
-    rows = parse_rows(content, plan.dataset.uri)
-    tokenized = [tokenize_row(tokenizer, row, plan.training.max_tokens) for row in rows]
+    data = parse_dataset(content, plan.dataset.uri, plan.dataset.format)
+    tokenized = [tokenize_row(tokenizer, plan.template, row, plan.training.max_tokens) for row in data.rows]
     # A prompt as long as maxTokens leaves nothing to learn from.
     kept = [row for row, _ in tokenized if row.supervised_tokens > 0]
     if not kept:
@@ -93,26 +105,13 @@ def _write_rows(plan: Plan, tokenizer, target: Path) -> dict:
     train, held_out = split_held_out(len(kept), plan.dataset.held_out_fraction, plan.training.seed)
     save_rows([kept[index] for index in train], target / TRAIN_ROWS)
     save_rows([kept[index] for index in held_out], target / HELD_OUT_ROWS)
+    np.save(target / TRAIN_LENGTHS, np.array([len(kept[index].ids) for index in train], dtype=np.int32))
     statistics = {
+        "format": data.format,
         "trainRows": len(train),
         "heldOutRows": len(held_out),
         "truncatedRows": sum(was_cut for _, was_cut in tokenized),
-        "rowsWithoutResponse": len(rows) - len(kept),
-        **_length_statistics(kept),
+        "rowsWithoutResponse": len(data.rows) - len(kept),
+        **row_statistics(kept),
     }
     (target / STATISTICS).write_text(json.dumps(statistics, indent=1))
-    return statistics
-
-
-def _length_statistics(rows: list[TokenRow]) -> dict:
-    lengths = np.array([len(row.ids) for row in rows])
-    return {
-        "tokens": int(lengths.sum()),
-        "supervisedTokens": sum(row.supervised_tokens for row in rows),
-        "tokensPerRow": {
-            "mean": round(float(lengths.mean()), 1),
-            "median": int(np.median(lengths)),
-            "p95": int(np.percentile(lengths, 95)),
-            "max": int(lengths.max()),
-        },
-    }

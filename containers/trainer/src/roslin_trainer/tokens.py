@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from roslin_trainer.dataset import Row
-from roslin_trainer.prompt import prompt_tokens, response_tokens
+from roslin_trainer.formats import Row
+from roslin_trainer.plan import Template
+from roslin_trainer.prompt import next_prompt_tokens, prompt_tokens, response_tokens
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,20 @@ class TokenRow:
         return int(self.learned.argmax()) if self.learned.any() else len(self.ids)
 
 
-def tokenize_row(tokenizer, row: Row, max_tokens: int) -> tuple[TokenRow, bool]:
-    """The row, and whether it had to be cut to `max_tokens`."""
-    prompt = prompt_tokens(tokenizer, row.instruction, row.input)
-    ids = prompt + response_tokens(tokenizer, row.output)
-    cut = np.array(ids[:max_tokens], dtype=np.int32)
-    return TokenRow(cut, np.arange(len(cut)) >= len(prompt)), len(cut) < len(ids)
+def tokenize_row(tokenizer, template: Template, row: Row, max_tokens: int) -> tuple[TokenRow, bool]:
+    """The row, every response in it learned; and whether it had to be cut to `max_tokens`."""
+    ids: list[int] = []
+    learned: list[bool] = []
+    for exchange in row:
+        if ids:
+            given = next_prompt_tokens(tokenizer, template, exchange.instruction)
+        else:
+            given = prompt_tokens(tokenizer, template, exchange.instruction, exchange.input)
+        response = response_tokens(tokenizer, template, exchange.output)
+        ids += given + response
+        learned += [False] * len(given) + [True] * len(response)
+    cut = TokenRow(np.array(ids[:max_tokens], dtype=np.int32), np.array(learned[:max_tokens], dtype=bool))
+    return cut, len(ids) > max_tokens
 
 
 def split_held_out(count: int, fraction: float, seed: int) -> tuple[list[int], list[int]]:
