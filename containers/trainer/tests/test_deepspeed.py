@@ -1,4 +1,4 @@
-"""DeepSpeed ZeRO-3 for real: two ranks on the CPU, against plain PyTorch in one process."""
+"""DeepSpeed for real: two ranks on the CPU, against plain PyTorch in one process."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ pytest.importorskip("deepspeed", reason="deepspeed is not installed")
 pytestmark = pytest.mark.skipif(
     not shutil.which("g++"), reason="DeepSpeed compiles its CPU collectives, and there is no C++ compiler"
 )
+
+
+without_bitsandbytes = pytest.mark.skipif(
+    not find_spec("bitsandbytes"), reason="bitsandbytes is not installed (the gpu extra)"
+)
+adapters = pytest.mark.parametrize("method", ["lora", pytest.param("qlora", marks=without_bitsandbytes)])
 
 
 def train_with_two_ranks(run: Run) -> int:
@@ -36,8 +43,9 @@ def assert_same_training(found: dict, expected: dict) -> None:
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
 
 
-def test_two_ranks_train_adapters_as_one_process(make_run):
-    training = {"method": "lora", "batchSizePerGpu": 2, "gradientAccumulationSteps": 2, "epochs": 1}
+@adapters
+def test_two_ranks_train_adapters_as_one_process(make_run, method):
+    training = {"method": method, "batchSizePerGpu": 2, "gradientAccumulationSteps": 2, "epochs": 1}
     both = make_run(name="both", training=training)
     one = make_run(name="one", training={**training, "batchSizePerGpu": 4})
     both.step("prepare"), one.step("prepare")
@@ -93,8 +101,9 @@ def has_checkpoint(run: Run) -> bool:
     return any(run.folder.glob("checkpoints/*/manifest.json"))
 
 
-def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run):
-    training = {"method": "lora", "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
+@adapters
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run, method):
+    training = {"method": method, "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
     run, alone = make_run(name="killed", training=training), make_run(name="alone", training=training)
     run.step("prepare"), alone.step("prepare")
     machine = Machine(run, "machine", ranks=2)

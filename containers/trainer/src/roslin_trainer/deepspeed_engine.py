@@ -25,6 +25,7 @@ class DeepSpeedEngine:
         self.world_size = distributed.get_world_size()
         self._pad_id = pad_id
         self._filler = filler
+        self._uses_adapters = training.uses_adapters
         self._model = model.train()
         self._loss = SupervisedLoss(model)
         self._computed_tokens = 0
@@ -73,7 +74,10 @@ class DeepSpeedEngine:
         return total.tolist()
 
     def save_state(self, folder: Path) -> None:
-        self._engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
+        # Frozen weights are those of the base model, which the run has already.
+        self._engine.save_checkpoint(
+            str(folder), tag=TAG, save_latest=False, exclude_frozen_parameters=self._uses_adapters
+        )
         random = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state()
@@ -82,7 +86,7 @@ class DeepSpeedEngine:
         distributed.barrier()
 
     def load_state(self, folder: Path) -> None:
-        self._engine.load_checkpoint(str(folder), tag=TAG)
+        self._engine.load_checkpoint(str(folder), tag=TAG, load_module_strict=not self._uses_adapters)
         random = torch.load(folder / f"rank-{self.rank}-{STATE_FILE}", weights_only=True)
         torch.set_rng_state(random["cpu"])
         if self.device.type == "cuda":
@@ -92,7 +96,7 @@ class DeepSpeedEngine:
         weights = {}
         for name, parameter in self._model.named_parameters():
             # Adapters alone where the rest is frozen: peft picks them out of what it is given.
-            if hasattr(self._model, "peft_config") and not parameter.requires_grad:
+            if self._uses_adapters and not parameter.requires_grad:
                 continue
             # One by one: no rank ever holds the whole model on its GPU.
             with deepspeed.zero.GatheredParameters([parameter]):
@@ -109,14 +113,19 @@ class DeepSpeedEngine:
         return batch.to(self.device)
 
 
-def zero_config(dtype: torch.dtype) -> dict:
+def zero_stage(training: Training) -> int:
+    """ZeRO-3 cannot divide weights in 4 bits: each rank has them all, and Adam's state alone is spread."""
+    return 1 if training.method == "qlora" else 3
+
+
+def zero_config(dtype: torch.dtype, stage: int) -> dict:
     """What loading the model needs to know already, so that each rank keeps only its part of it."""
     return {
         "train_micro_batch_size_per_gpu": 1,
         "bf16": {"enabled": dtype == torch.bfloat16},
         "fp16": {"enabled": dtype == torch.float16},
         "zero_optimization": {
-            "stage": 3,
+            "stage": stage,
             "overlap_comm": torch.cuda.is_available(),
             "contiguous_gradients": True,
         },
@@ -125,7 +134,7 @@ def zero_config(dtype: torch.dtype) -> dict:
 
 def _config(training: Training, dtype: torch.dtype) -> dict:
     return {
-        **zero_config(dtype),
+        **zero_config(dtype, zero_stage(training)),
         "gradient_clipping": MAX_GRADIENT_NORM,
         "optimizer": {
             "type": "AdamW",

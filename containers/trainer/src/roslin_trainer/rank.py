@@ -22,6 +22,7 @@ from roslin_trainer.metrics import Metrics
 from roslin_trainer.model import (
     choose_dtype,
     load_adapters,
+    load_base,
     load_model,
     load_tokenizer,
     quiet_libraries,
@@ -123,15 +124,16 @@ def _deepspeed_engine(plan: Plan, inputs: Inputs, rows: Rows, checkpoint: Path |
     import deepspeed
     from transformers.integrations import HfDeepSpeedConfig
 
-    from roslin_trainer.deepspeed_engine import DeepSpeedEngine, zero_config
+    from roslin_trainer.deepspeed_engine import DeepSpeedEngine, zero_config, zero_stage
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     check_communication(lambda: deepspeed.init_distributed(dist_backend=backend, verbose=False))
     dtype = choose_dtype(plan.training.precision)
+    stage = zero_stage(plan.training)
     # Alive while loading, it makes Transformers give each rank only its part of the weights.
-    zero = HfDeepSpeedConfig(zero_config(dtype))
+    zero = HfDeepSpeedConfig(zero_config(dtype, stage)) if stage == 3 else None
     model = _load(plan, inputs, checkpoint, dtype)
     del zero
     if torch.cuda.is_available():
@@ -139,7 +141,7 @@ def _deepspeed_engine(plan: Plan, inputs: Inputs, rows: Rows, checkpoint: Path |
     pad_id = load_tokenizer(inputs.base, plan.base_model.source).pad_token_id
     engine = DeepSpeedEngine(model, plan.training, dtype, pad_id, rows.train[0])
     if engine.rank == 0:
-        _announce(plan, model, f"DeepSpeed ZeRO-3 on {engine.world_size} ranks", dtype)
+        _announce(plan, model, f"DeepSpeed ZeRO-{stage} on {engine.world_size} ranks", dtype)
     return engine
 
 
@@ -148,7 +150,7 @@ def _load(plan: Plan, inputs: Inputs, checkpoint: Path | None, dtype: torch.dtyp
     torch.manual_seed(plan.training.seed)
     if plan.training.method == "full":
         return load_model(checkpoint or inputs.base, source, dtype)
-    base = load_model(inputs.base, source, dtype)
+    base = load_base(plan.training, inputs.base, source, dtype)
     if checkpoint:
         return load_adapters(base, checkpoint, is_trainable=True)
     return with_adapters(base, plan.training, source)
