@@ -34,6 +34,17 @@ export function answersTable(evaluation: Evaluation, columns = process.stdout.co
     heldOutLoss === null ? '–' : heldOutLoss.toFixed(3),
   )
   table.push(['loss on rows never trained on', ...losses])
+  return [table.toString(), benchmarksTable(evaluation)].filter(Boolean).join('\n\n')
+}
+
+/** Empty where the recipe asked for no benchmarks. */
+function benchmarksTable({ models, benchmarks = [] }: Evaluation): string {
+  if (benchmarks.length === 0) return ''
+  const table = plainTable(['benchmark', 'metric', ...models.map(({ name }) => name)])
+  for (const { task, metric, higherIsBetter, values } of benchmarks) {
+    const arrow = higherIsBetter === null ? '' : higherIsBetter ? ' ↑' : ' ↓'
+    table.push([task, `${metric}${arrow}`, ...values.map((value) => value?.toFixed(3) ?? '–')])
+  }
   return table.toString()
 }
 

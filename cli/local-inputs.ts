@@ -19,25 +19,33 @@ interface LocalFile {
   readonly bytes: number
 }
 
-/** The local data and model that a recipe names, checked and hashed; a remote one has no files. */
+/** The local data, model and benchmarks that a recipe names, checked and hashed; a remote one has no files. */
 export interface LocalInputs {
   readonly dataset: readonly LocalFile[]
   readonly model: readonly LocalFile[]
+  readonly benchmarks: readonly LocalFile[]
 }
 
 const isRemote = (source: string) => /^(s3|hf):\/\//.test(source)
 
 /**
  * Checks what lies beside the recipe, before anything is sent or started.
- * @throws RoslinError DATASET_NOT_FOUND, DATASET_INVALID, MODEL_NOT_FOUND, MODEL_UNREADABLE, PROMPT_TOO_LONG
+ * @throws RoslinError DATASET_NOT_FOUND, DATASET_INVALID, MODEL_NOT_FOUND, MODEL_UNREADABLE, PROMPT_TOO_LONG, BENCHMARKS_NOT_FOUND
  */
 export async function checkLocalInputs(recipe: Recipe, recipeFile: string): Promise<LocalInputs> {
   const folder = dirname(resolve(recipeFile))
   const dataset = isRemote(recipe.dataset.source)
     ? []
     : [await checkDataFile(recipe, resolve(folder, recipe.dataset.source))]
-  if (isRemote(recipe.baseModel.source)) return { dataset, model: [] }
-  return { dataset, model: await checkModelFolder(recipe, resolve(folder, recipe.baseModel.source)) }
+  const benchmarkFolder = recipe.evaluation.benchmarks?.folder
+  const benchmarks =
+    benchmarkFolder === undefined || isRemote(benchmarkFolder)
+      ? []
+      : await checkBenchmarkFolder(benchmarkFolder, resolve(folder, benchmarkFolder))
+  const model = isRemote(recipe.baseModel.source)
+    ? []
+    : await checkModelFolder(recipe, resolve(folder, recipe.baseModel.source))
+  return { dataset, model, benchmarks }
 }
 
 async function checkDataFile(recipe: Recipe, path: string): Promise<LocalFile> {
@@ -65,9 +73,8 @@ async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFi
     )
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw problem('MODEL_NOT_FOUND', 'there is no such folder')
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  const names = paths.map((path) => relative(folder, path).split(sep).join('/'))
+  const files = await filesOf(folder)
+  const names = files.map(({ name }) => name)
   if (!names.includes('config.json') && names.filter((name) => name.endsWith('.gguf')).length !== 1) {
     throw problem('MODEL_UNREADABLE', 'it has neither a config.json nor exactly one .gguf file')
   }
@@ -84,7 +91,31 @@ async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFi
   })
   const countTokens = tokenCounter(read('tokenizer.json'), read('tokenizer_config.json'))
   checkPromptLengths(recipe, contextTokens, countTokens)
-  return Promise.all(paths.map((path, index) => localFile(path, names[index] ?? basename(path))))
+  return Promise.all(files.map(({ path, name }) => localFile(path, name)))
+}
+
+async function checkBenchmarkFolder(given: string, folder: string): Promise<LocalFile[]> {
+  const files = existsSync(folder) && statSync(folder).isDirectory() ? await filesOf(folder) : []
+  if (!files.some(({ name }) => name.endsWith('.yaml'))) {
+    const why = existsSync(folder) ? 'there is no .yaml file in it' : 'there is no such folder'
+    throw new RoslinError(
+      'BENCHMARKS_NOT_FOUND',
+      `The benchmark folder ${folder} cannot be used: ${why}.`,
+      "Give a folder with lm-eval tasks as .yaml files, or an s3:// folder; leave it out for lm-eval's own tasks.",
+      [{ path: 'evaluation.benchmarks.folder', message: `is ${JSON.stringify(given)}: ${why}` }],
+    )
+  }
+  return Promise.all(files.map(({ path, name }) => localFile(path, name)))
+}
+
+/** All files below a folder, in the order of their names, which their upload's hash depends on. */
+async function filesOf(folder: string): Promise<{ path: string; name: string }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path, name: relative(folder, path).split(sep).join('/') }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 async function localFile(path: string, name: string): Promise<LocalFile> {
@@ -102,12 +133,23 @@ export async function sendUp(
 ): Promise<Recipe> {
   const datasetUri = await sendFiles(client, inputs.dataset, note)
   const modelUri = await sendFiles(client, inputs.model, note)
+  const benchmarkUri = await sendFiles(client, inputs.benchmarks, note)
+  const { benchmarks } = recipe.evaluation
   return {
     ...recipe,
     dataset: { ...recipe.dataset, source: datasetUri[0] ?? recipe.dataset.source },
     baseModel: {
       ...recipe.baseModel,
       source: folderOf(modelUri[0], inputs.model[0]?.name) ?? recipe.baseModel.source,
+    },
+    evaluation: {
+      ...recipe.evaluation,
+      ...(benchmarks && {
+        benchmarks: {
+          ...benchmarks,
+          folder: folderOf(benchmarkUri[0], inputs.benchmarks[0]?.name) ?? benchmarks.folder,
+        },
+      }),
     },
   }
 }

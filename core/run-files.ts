@@ -58,6 +58,17 @@ export const evaluationSchema = z.object({
       answers: z.array(z.object({ text: z.string(), right: z.boolean().nullable() })),
     }),
   ),
+  /** Of lm-eval, where the recipe asks for them. One value a model, in the order of `models`. */
+  benchmarks: z
+    .array(
+      z.object({
+        task: z.string(),
+        metric: z.string(),
+        higherIsBetter: z.boolean().nullable(),
+        values: z.array(z.number().nullable()),
+      }),
+    )
+    .optional(),
 })
 export type Evaluation = z.output<typeof evaluationSchema>
 

@@ -119,6 +119,19 @@ describe('the table of answers', () => {
     expect(table).toMatch(/│ loss on rows never trained on +│ 3\.500 +│ – +│/)
   })
 
+  it('is followed by the benchmarks, where there are any, with the better direction', () => {
+    const benchmarks = [
+      { task: 'sums', metric: 'acc', higherIsBetter: true, values: [0.25, 0.5] },
+      { task: 'words', metric: 'perplexity', higherIsBetter: false, values: [12.3456, null] },
+    ]
+    const lines = answersTable({ ...evaluation, benchmarks }, 120)
+    expect(lines).toContain(answersTable(evaluation, 120))
+    expect(lines).toMatch(/│ benchmark +│ metric +│ base +│ epoch 1 +│/)
+    expect(lines).toMatch(/│ sums +│ acc ↑ +│ 0\.250 +│ 0\.500 +│/)
+    expect(lines).toMatch(/│ words +│ perplexity ↓ +│ 12\.346 +│ – +│/)
+    expect(answersTable(evaluation, 120)).not.toContain('benchmark')
+  })
+
   it.each([60, 80, 120, 200])('is no wider than a terminal of %d columns', (columns) => {
     const widths = answersTable(evaluation, columns)
       .split('\n')

@@ -127,7 +127,7 @@ describe('the API, given what cannot be used', () => {
       'more GPUs than any option has',
       () => ({ resources: { gpus: 8 } }),
       'NO_CAPACITY_FITS',
-      ['capacity.0 (m7i.large on-demand)'],
+      ['capacity.0 (m7i.large on-demand)', 'capacity.1 (m7i.large spot)'],
     ],
   ]
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from conftest import Run, child_environment
 pytest.importorskip("deepspeed", reason="deepspeed is not installed")
 pytestmark = pytest.mark.skipif(
     not shutil.which("g++"), reason="DeepSpeed compiles its CPU collectives, and there is no C++ compiler"
+)
+
+
+without_bitsandbytes = pytest.mark.skipif(
+    not find_spec("bitsandbytes"), reason="bitsandbytes is not installed (the gpu extra)"
 )
 
 
@@ -36,7 +42,10 @@ def assert_same_training(found: dict, expected: dict) -> None:
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
 
 
-@pytest.mark.parametrize("method, sharding", [("lora", "auto"), ("full", "zero2")])
+@pytest.mark.parametrize(
+    "method, sharding",
+    [("lora", "auto"), ("full", "zero2"), pytest.param("qlora", "auto", marks=without_bitsandbytes)],
+)
 def test_two_ranks_train_as_one_process(make_run, method, sharding):
     training = {"method": method, "sharding": sharding, "epochs": 1}
     training |= {"batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
@@ -95,8 +104,9 @@ def has_checkpoint(run: Run) -> bool:
     return any(run.folder.glob("checkpoints/*/manifest.json"))
 
 
-def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run):
-    training = {"method": "lora", "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
+@adapters
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run, method):
+    training = {"method": method, "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
     run, alone = make_run(name="killed", training=training), make_run(name="alone", training=training)
     run.step("prepare"), alone.step("prepare")
     machine = Machine(run, "machine", ranks=2)

@@ -12,6 +12,7 @@ from roslin_trainer.model import (
     choose_dtype,
     enable_gradient_checkpointing,
     load_adapters,
+    load_base,
     load_config,
     load_model,
     model_size,
@@ -42,7 +43,7 @@ def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: T
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    # Without DeepSpeed, which on a CPU compiles what it adds up with: that may take longer than an answer may.
+    # Without DeepSpeed, which on a CPU compiles what it adds up with: that may take longer than an answer.
     check_communication(lambda: torch.distributed.init_process_group(backend))
     deepspeed.init_distributed(dist_backend=backend, verbose=False)
     training = plan.training
@@ -92,7 +93,7 @@ def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype):
     torch.manual_seed(training.seed)
     if training.method == "full":
         return load_model(checkpoint or base, source, dtype, attention=attention)
-    model = load_model(base, source, dtype, attention=attention)
+    model = load_base(training, base, source, dtype, attention)
     if checkpoint:
         return load_adapters(model, checkpoint, is_trainable=True)
     return with_adapters(model, training, source)

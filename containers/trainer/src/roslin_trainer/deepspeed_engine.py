@@ -29,6 +29,7 @@ class DeepSpeedEngine:
         self._filler = filler
         self._collate = collate_for(model)
         self.is_padded = not reads_packs(model)
+        self._uses_adapters = training.uses_adapters
         self._model = model.train()
         self._loss = SupervisedLoss(model)
         self._computed_tokens = 0
@@ -79,7 +80,10 @@ class DeepSpeedEngine:
         return total.tolist()
 
     def save_state(self, folder: Path) -> None:
-        self._engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
+        # Frozen weights are those of the base model, which the run has already.
+        self._engine.save_checkpoint(
+            str(folder), tag=TAG, save_latest=False, exclude_frozen_parameters=self._uses_adapters
+        )
         random = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state()
@@ -88,7 +92,7 @@ class DeepSpeedEngine:
         distributed.barrier()
 
     def load_state(self, folder: Path) -> None:
-        self._engine.load_checkpoint(str(folder), tag=TAG)
+        self._engine.load_checkpoint(str(folder), tag=TAG, load_module_strict=not self._uses_adapters)
         random = torch.load(folder / f"rank-{self.rank}-{STATE_FILE}", weights_only=True)
         torch.set_rng_state(random["cpu"])
         if self.device.type == "cuda":
@@ -98,7 +102,7 @@ class DeepSpeedEngine:
         weights = {}
         for name, parameter in self._model.named_parameters():
             # Adapters alone where the rest is frozen: peft picks them out of what it is given.
-            if hasattr(self._model, "peft_config") and not parameter.requires_grad:
+            if self._uses_adapters and not parameter.requires_grad:
                 continue
             # One by one: no rank ever holds the whole model on its GPU.
             with deepspeed.zero.GatheredParameters([parameter]):

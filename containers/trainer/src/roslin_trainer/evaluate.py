@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from roslin_trainer.batches import pad_rows
+from roslin_trainer.benchmarks import benchmarks_json, load_tasks, run_benchmarks
 from roslin_trainer.checkpoint import Checkpoint, CheckpointStore, is_weights
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
@@ -18,7 +19,7 @@ from roslin_trainer.inputs import fetch_complete
 from roslin_trainer.log import log
 from roslin_trainer.loss import supervised_loss
 from roslin_trainer.manifest import fetch_folder
-from roslin_trainer.model import choose_dtype, load_adapters, load_model, load_tokenizer
+from roslin_trainer.model import choose_dtype, load_adapters, load_base, load_model, load_tokenizer
 from roslin_trainer.plan import Plan
 from roslin_trainer.prepare import HELD_OUT_ROWS
 from roslin_trainer.storage import open_folder
@@ -34,6 +35,8 @@ class ModelAnswers:
     epoch: int
     held_out_loss: float | None
     answers: list[str]
+    benchmarks: dict | None
+    """lm-eval's results, where the recipe asks for benchmarks."""
 
 
 def evaluate(plan: Plan, scratch: Path) -> None:
@@ -41,6 +44,8 @@ def evaluate(plan: Plan, scratch: Path) -> None:
     base_folder = fetch_complete(plan.base_model.mirror_uri, scratch / "base")
     rows = load_rows(fetch_complete(plan.prepared_uri, scratch / "rows") / HELD_OUT_ROWS)
     tokenizer = load_tokenizer(base_folder, plan.base_model.source)
+    benchmarks, benchmark_folder = plan.evaluation.benchmarks, scratch / "benchmarks"
+    tasks = load_tasks(benchmarks, benchmark_folder) if benchmarks else None
     results = []
     for name, epoch, model in _models(plan, base_folder, scratch):
         started = time.monotonic()
@@ -49,7 +54,10 @@ def evaluate(plan: Plan, scratch: Path) -> None:
             epoch,
             held_out_loss(model, rows, tokenizer.pad_token_id),
             answer_prompts(model, tokenizer, plan.template, plan.evaluation),
+            run_benchmarks(model, tokenizer, benchmarks, tasks, benchmark_folder) if benchmarks else None,
         )
+        # Before the next one is loaded: there may be memory for one only.
+        del model
         results.append(result)
         log(
             f"{name}: {len(result.answers)} answers in {time.monotonic() - started:.1f} s{_loss_text(result)}"
@@ -60,7 +68,7 @@ def evaluate(plan: Plan, scratch: Path) -> None:
 
 def evaluation_json(plan: Plan, results: list[ModelAnswers]) -> dict:
     """The content of evaluation.json (core/run-files.ts, evaluationSchema)."""
-    return {
+    content = {
         "models": [
             {"name": result.name, "epoch": result.epoch, "heldOutLoss": result.held_out_loss}
             for result in results
@@ -78,6 +86,9 @@ def evaluation_json(plan: Plan, results: list[ModelAnswers]) -> dict:
             for index, prompt in enumerate(plan.evaluation.prompts)
         ],
     }
+    if plan.evaluation.benchmarks:
+        content["benchmarks"] = benchmarks_json([result.benchmarks for result in results])
+    return content
 
 
 def is_right(answer: str, expect: str | None) -> bool | None:
@@ -102,11 +113,12 @@ def _models(plan: Plan, base_folder: Path, scratch: Path) -> Iterator[tuple[str,
     source, dtype = plan.base_model.source, choose_dtype(plan.training.precision)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoints = _kept_checkpoints(plan)
-    base = load_model(base_folder, source, dtype).to(device).eval()
+    # For qlora in 4 bits, as in training: it fits where training did, and its loss compares with training's.
+    base = load_base(plan.training, base_folder, source, dtype).to(device).eval()
     yield "base", 0, base
     for epoch, checkpoint in checkpoints:
         weights = fetch_folder(checkpoint.folder, checkpoint.manifest, scratch / checkpoint.name, is_weights)
-        if plan.training.method == "lora":
+        if plan.training.uses_adapters:
             adapted = load_adapters(base, weights).eval()
             yield f"epoch {epoch}", epoch, adapted
             base = adapted.unload()

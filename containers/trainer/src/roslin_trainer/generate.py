@@ -27,13 +27,18 @@ class EndKeyStop(StoppingCriteria):
 def answer_prompts(model, tokenizer, template: Template, settings: EvaluationSettings) -> list[str]:
     """One answer a prompt, without end key and surrounding space; the same seed for each model."""
     torch.manual_seed(settings.seed)
-    answers: list[str] = []
-    for start in range(0, len(settings.prompts), PROMPTS_AT_ONCE):
-        prompts = [
-            prompt_tokens(tokenizer, template, prompt.instruction, prompt.input)
-            for prompt in settings.prompts[start : start + PROMPTS_AT_ONCE]
-        ]
-        answers.extend(_answer_batch(model, tokenizer, end_key(template), settings, prompts))
+    prompts = [
+        prompt_tokens(tokenizer, template, prompt.instruction, prompt.input) for prompt in settings.prompts
+    ]
+    # Prompts of like length together: they need little padding.
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    answers = [""] * len(prompts)
+    for start in range(0, len(order), PROMPTS_AT_ONCE):
+        batch = order[start : start + PROMPTS_AT_ONCE]
+        chosen = [prompts[index] for index in batch]
+        texts = _answer_batch(model, tokenizer, end_key(template), settings, chosen)
+        for index, text in zip(batch, texts, strict=True):
+            answers[index] = text
     return answers
 
 

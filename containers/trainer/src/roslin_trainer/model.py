@@ -3,15 +3,22 @@
 import os
 import warnings
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+)
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
-from roslin_trainer.errors import as_trainer_error, model_unreadable
+from roslin_trainer.errors import TrainerError, as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
 from roslin_trainer.precision import resolve_precision
@@ -71,6 +78,51 @@ def with_fused_gelu(model: PreTrainedModel) -> PreTrainedModel:
             if isinstance(child, NewGELUActivation):
                 setattr(module, name, torch.nn.GELU(approximate="tanh"))
     return model
+
+
+def check_quantisation(training: Training) -> None:
+    """Raises TrainerError QUANTISATION_MISSING where qlora's library is not installed."""
+    if training.method == "qlora" and not find_spec("bitsandbytes"):
+        raise TrainerError(
+            ExitCode.USER_ERROR,
+            "QUANTISATION_MISSING",
+            "training.method is qlora, and this trainer has no bitsandbytes, which keeps weights in 4 bits.",
+            "Install the trainer with its gpu extra, as Roslin's image does; or set training.method to lora.",
+        )
+
+
+def load_quantised(
+    folder: Path, source: str, compute_dtype: torch.dtype, attention: str | None = None
+) -> PreTrainedModel:
+    """Linear layers but the output head in 4 bits, as QLoRA has them, the rest in `compute_dtype`.
+
+    NF4 with quantised scales: Dettmers et al. 2023, QLoRA, section 3. The model is whole on this process's
+    device, for ZeRO-3 cannot divide such weights.
+    """
+    device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else "cpu"
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+    )
+    with reading_model(source):
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=compute_dtype,
+            attn_implementation=attention,
+            quantization_config=config,
+            device_map={"": device},
+        )
+
+
+def load_base(
+    training: Training, folder: Path, source: str, dtype: torch.dtype, attention: str | None = None
+) -> PreTrainedModel:
+    """The model before training, as training reads it: in 4 bits for qlora."""
+    check_quantisation(training)
+    load = load_quantised if training.method == "qlora" else load_model
+    return load(folder, source, dtype, attention=attention)
 
 
 def _gguf(file: str | None) -> dict:

@@ -61,6 +61,11 @@ class Training:
     gradient_checkpointing: str
     seed: int
 
+    @property
+    def uses_adapters(self) -> bool:
+        """Whether low-rank adapters are trained, and all else is frozen."""
+        return self.method in ("lora", "qlora")
+
 
 @dataclass(frozen=True)
 class Limits:

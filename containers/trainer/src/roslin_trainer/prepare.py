@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from roslin_trainer.benchmarks import check_benchmarks
 from roslin_trainer.dataset import parse_dataset
 from roslin_trainer.errors import TrainerError, dataset_invalid
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.log import log
 from roslin_trainer.manifest import Manifest, commit_folder, fetch_folder, read_manifest
 from roslin_trainer.mirror import is_weights, mirror_base_model
-from roslin_trainer.model import load_config, load_tokenizer
+from roslin_trainer.model import check_quantisation, load_config, load_tokenizer
 from roslin_trainer.plan import Plan
 from roslin_trainer.prompt import prompt_tokens
 from roslin_trainer.row_statistics import padding_statistics, row_statistics
@@ -28,6 +29,8 @@ STATISTICS = "statistics.json"
 
 
 def prepare(plan: Plan, scratch: Path) -> None:
+    check_quantisation(plan.training)
+    check_benchmarks(plan, scratch)
     mirror_manifest = mirror_base_model(plan.base_model, scratch)
     tokenizer, context_tokens = _tokenizer_and_context(plan, mirror_manifest, scratch)
     # Not cached: the prompts are no part of what the rows are keyed by.

@@ -35,7 +35,7 @@ def write_model(plan: Plan, base_folder: Path, weights: Path, target: Path) -> N
     """In the base model's precision, which is what servers expect."""
     source = plan.base_model.source
     dtype = stored_dtype(load_config(base_folder, source))
-    if plan.training.method == "lora":
+    if plan.training.uses_adapters:
         # Merged in float32: in 16 bits, adding a small change to a large weight would lose most of it.
         base = load_model(base_folder, source, torch.float32)
         model = load_adapters(base, weights).merge_and_unload().to(dtype)

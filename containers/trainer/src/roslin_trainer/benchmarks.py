@@ -1,0 +1,110 @@
+"""Benchmarks by lm-eval: its own tasks, or the team's, as YAML files in a folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from roslin_trainer.errors import TrainerError
+from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.plan import Benchmarks, Plan
+from roslin_trainer.storage import download_files, open_folder
+
+QUESTIONS_AT_ONCE = 8
+
+
+def check_benchmarks(plan: Plan, scratch: Path) -> None:
+    """Raises TrainerError BENCHMARKS_MISSING or BENCHMARK_UNKNOWN: before training, not after it."""
+    if plan.evaluation.benchmarks:
+        load_tasks(plan.evaluation.benchmarks, scratch / "benchmarks")
+
+
+def load_tasks(benchmarks: Benchmarks, folder: Path):
+    """lm-eval's index of tasks, those of the recipe's folder before its own; they are fetched to `folder`."""
+    if not find_spec("lm_eval"):
+        raise TrainerError(
+            ExitCode.USER_ERROR,
+            "BENCHMARKS_MISSING",
+            "The recipe asks for evaluation.benchmarks, and this trainer has no lm-eval, which runs them.",
+            "Install the trainer with its benchmarks extra, or leave evaluation.benchmarks out.",
+        )
+    from lm_eval.tasks import TaskManager
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if benchmarks.folder:
+        source = open_folder(benchmarks.folder)
+        download_files(source, source.paths(), folder)
+    path = str(folder.resolve())
+    own = TaskManager(include_path=path, include_defaults=False)
+    if set(benchmarks.tasks) <= set(own.all_subtasks):
+        return own
+    # lm-eval has 14,000 tasks, which take it many seconds to list; a group may name any of them.
+    tasks = TaskManager(include_path=path)
+    unknown = [name for name in benchmarks.tasks if name not in tasks.task_index]
+    if unknown:
+        raise TrainerError(
+            ExitCode.USER_ERROR,
+            "BENCHMARK_UNKNOWN",
+            f"evaluation.benchmarks names tasks that neither lm-eval nor {benchmarks.folder or 'a folder'} "
+            f"has: {', '.join(unknown)}.",
+            "Mend the names; `lm-eval ls tasks` lists lm-eval's. Tasks of your own are .yaml files in "
+            "evaluation.benchmarks.folder.",
+        )
+    return tasks
+
+
+def run_benchmarks(model, tokenizer, benchmarks: Benchmarks, tasks, folder: Path) -> dict:
+    """lm-eval's results for one model. Raises TrainerError BENCHMARK_FAILED."""
+    import lm_eval
+    from lm_eval.models.huggingface import HFLM
+
+    try:
+        # A task names its data files relative to its own folder.
+        with _working_directory(folder):
+            return lm_eval.simple_evaluate(
+                model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=QUESTIONS_AT_ONCE),
+                tasks=list(benchmarks.tasks),
+                task_manager=tasks,
+                limit=benchmarks.limit,
+                # The spread of a mean, resampled: minutes for a figure that is not shown.
+                bootstrap_iters=0,
+                log_samples=False,
+            )
+    except (ValueError, KeyError, OSError, AssertionError, ConnectionError) as error:
+        raise TrainerError(
+            ExitCode.USER_ERROR,
+            "BENCHMARK_FAILED",
+            f"lm-eval cannot run {', '.join(benchmarks.tasks)}: {type(error).__name__}: {error}",
+            "Check the task's YAML and its data file, and that the job reaches the Hub where data lie there.",
+        ) from error
+
+
+def benchmarks_json(results: list[dict]) -> list[dict]:
+    """lm-eval's results, one dict a model, as in evaluation.json: a row a task and metric."""
+    rows = []
+    for task, metrics in results[0]["results"].items():
+        for key in metrics:
+            # "acc,none": a metric and the filter of answers that it was taken after.
+            metric, comma, filter_name = key.partition(",")
+            if not comma or metric.endswith("_stderr"):
+                continue
+            rows.append(
+                {
+                    "task": task,
+                    "metric": metric if filter_name == "none" else key,
+                    "higherIsBetter": results[0]["higher_is_better"].get(task, {}).get(metric),
+                    "values": [result["results"][task][key] for result in results],
+                }
+            )
+    return rows
+
+
+@contextmanager
+def _working_directory(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,92 @@
+import json
+
+import pytest
+
+from roslin_trainer.benchmarks import benchmarks_json
+
+TASK = """
+task: {name}
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: questions.jsonl
+output_type: multiple_choice
+test_split: test
+doc_to_text: "{{{{question}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: "{{{{answer}}}}"
+metric_list:
+  - metric: acc
+    aggregation: mean
+    higher_is_better: true
+"""
+
+
+def results(accuracy: float) -> dict:
+    return {
+        "results": {
+            "sums": {
+                "alias": "sums",
+                "sample_len": 6,
+                "acc,none": accuracy,
+                "acc_stderr,none": "N/A",
+                "exact_match,strict": accuracy / 2,
+                "exact_match_stderr,strict": 0.1,
+            }
+        },
+        "higher_is_better": {"sums": {"acc": True, "exact_match": True}},
+    }
+
+
+def test_a_row_is_a_task_and_metric_with_a_value_of_each_model():
+    assert benchmarks_json([results(0.5), results(1.0)]) == [
+        {"task": "sums", "metric": "acc", "higherIsBetter": True, "values": [0.5, 1.0]},
+        {"task": "sums", "metric": "exact_match,strict", "higherIsBetter": True, "values": [0.25, 0.5]},
+    ]
+
+
+def test_benchmarks_are_refused_before_training_where_lm_eval_is_missing(make_run, monkeypatch):
+    monkeypatch.setattr("roslin_trainer.benchmarks.find_spec", lambda name: None)
+    run = make_run(evaluation={"benchmarks": {"tasks": ["sums"]}})
+    assert run.step("prepare") == 10
+    error = run.json("error.json")
+    assert error["code"] == "BENCHMARKS_MISSING" and "benchmarks extra" in error["nextStep"]
+
+
+@pytest.fixture
+def task_folder(tmp_path, monkeypatch):
+    """Six questions; the right answer is always the first."""
+    pytest.importorskip("lm_eval", reason="lm-eval is not installed (the benchmarks extra)")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (folder / "sums.yaml").write_text(TASK.format(name="roslin_sums"))
+    questions = [
+        {"question": f"{n} plus 1 is", "choices": [f" {n + 1}", f" {n + 3}"], "answer": 0} for n in range(6)
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, questions)))
+    return folder
+
+
+def test_base_and_kept_epochs_answer_the_same_questions_offline(make_run, task_folder):
+    benchmarks = {"tasks": ["roslin_sums"], "folder": str(task_folder), "limit": 4}
+    run = make_run(training={"method": "lora", "keepEpochs": [1, 2]}, evaluation={"benchmarks": benchmarks})
+    assert run.step("prepare") == run.step("train") == run.step("evaluate") == 0
+    (row,) = run.json("evaluation.json")["benchmarks"]
+    assert (row["task"], row["metric"], row["higherIsBetter"]) == ("roslin_sums", "acc", True)
+    assert len(row["values"]) == 3
+    # Of four questions, as the limit says.
+    assert all(value in (0, 0.25, 0.5, 0.75, 1) for value in row["values"])
+
+    (task_folder / "questions.jsonl").unlink()
+    assert run.step("evaluate") == 10
+    error = run.json("error.json")
+    assert error["code"] == "BENCHMARK_FAILED" and "questions.jsonl" in error["message"]
+
+
+def test_unknown_tasks_are_named_before_training(make_run, task_folder):
+    benchmarks = {"tasks": ["roslin_sums", "roslin_sum"], "folder": str(task_folder)}
+    run = make_run(evaluation={"benchmarks": benchmarks})
+    assert run.step("prepare") == 10
+    error = run.json("error.json")
+    assert error["code"] == "BENCHMARK_UNKNOWN" and "has: roslin_sum." in error["message"]
