@@ -25,6 +25,7 @@ export async function planRecipe(
   const [model, dataset] = await Promise.all([
     pinModel(recipe, deployment.bucket),
     pinDataset(recipe, deployment.bucket),
+    checkBenchmarks(recipe, deployment.bucket),
   ])
   checkPromptLengths(recipe, model.contextTokens, await findTokenCounter(recipe, model.revision))
   return makePlan(run, recipe, { model, dataset }, deployment)
@@ -118,4 +119,24 @@ async function pinModelFolder(recipe: Recipe, bucket: string): Promise<PinnedInp
       ...files.flatMap(({ Key = '', Size = 0, ETag = '' }) => [Key.slice(at.key.length), Size, ETag]),
     ]),
   }
+}
+
+/** A folder of the team's own tasks must be there; whether the tasks are in it, Prepare sees. */
+async function checkBenchmarks(recipe: Recipe, bucket: string): Promise<void> {
+  const folder = recipe.evaluation.benchmarks?.folder?.replace(/\/?$/, '/')
+  if (folder === undefined) return
+  const at = parseS3Uri(folder)
+  const problem = (why: string) =>
+    new RoslinError(
+      'BENCHMARKS_NOT_FOUND',
+      `The folder of benchmarks ${folder} cannot be used: ${why}.`,
+      `Give a local folder (the CLI sends it up) or a folder under s3://${bucket}/.`,
+      [{ path: 'evaluation.benchmarks.folder', message: why }],
+    )
+  if (!at) throw problem('it is no s3:// URI')
+  if (at.bucket !== bucket) throw problem("it is not in the team's bucket")
+  const { Contents: files = [] } = await s3.send(
+    new ListObjectsV2Command({ Bucket: at.bucket, Prefix: at.key, MaxKeys: 1 }),
+  )
+  if (files.length === 0) throw problem('nothing is stored there')
 }

@@ -124,6 +124,18 @@ describe('the API, given what cannot be used', () => {
       ['evaluation.prompts.0'],
     ],
     [
+      'a folder of benchmarks that is not there',
+      () => ({ evaluation: { benchmarks: { tasks: ['mine'], folder: inBucket('no-tasks') } } }),
+      'BENCHMARKS_NOT_FOUND',
+      ['evaluation.benchmarks.folder'],
+    ],
+    [
+      'a local folder of benchmarks',
+      () => ({ evaluation: { benchmarks: { tasks: ['mine'], folder: '../tasks' } } }),
+      'BENCHMARKS_NOT_FOUND',
+      ['evaluation.benchmarks.folder'],
+    ],
+    [
       'more GPUs than any option has',
       () => ({ resources: { gpus: 8 } }),
       'NO_CAPACITY_FITS',

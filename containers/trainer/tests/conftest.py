@@ -11,6 +11,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # No test asks the machine that it runs on whether Spot takes it back.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
+# What DeepSpeed compiles for a CPU belongs to this environment: another one's would be compiled over it.
+os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch_extensions"))
+
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

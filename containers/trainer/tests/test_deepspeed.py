@@ -104,9 +104,8 @@ def has_checkpoint(run: Run) -> bool:
     return any(run.folder.glob("checkpoints/*/manifest.json"))
 
 
-@adapters
-def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run, method):
-    training = {"method": method, "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run):
+    training = {"method": "lora", "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
     run, alone = make_run(name="killed", training=training), make_run(name="alone", training=training)
     run.step("prepare"), alone.step("prepare")
     machine = Machine(run, "machine", ranks=2)

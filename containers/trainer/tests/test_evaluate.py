@@ -67,5 +67,13 @@ def test_end_key_stops_its_row_only(tokenizer):
     ids = [tokenizer(text).input_ids for text in texts]
     width = max(len(row) for row in ids)
     padded = torch.tensor([[1] * (width - len(row)) + row for row in ids])
-    stop = EndKeyStop(tokenizer, "### End")
+    stop = EndKeyStop(tokenizer, "### End", 0)
     assert stop(padded, None)[0].item() is True and stop(padded, None)[2].item() is False
+
+
+def test_end_key_in_the_prompt_stops_nothing(tokenizer):
+    import torch
+
+    ids = torch.tensor([tokenizer("a ###").input_ids])
+    assert EndKeyStop(tokenizer, "###", ids.shape[1])(ids, None).tolist() == [False]
+    assert EndKeyStop(tokenizer, "###", 0)(ids, None).tolist() == [True]

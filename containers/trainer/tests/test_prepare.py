@@ -113,7 +113,7 @@ def test_padding_is_what_padded_batches_would_have_had(make_run):
     run = make_run()
     run.step("prepare")
     rows = load_rows(run.root / "prepared/key/train.safetensors")
-    batches = BatchPlan(len(rows), 4, 1, 1, seed=42).steps(0)
+    batches = BatchPlan([len(row.ids) for row in rows], 4, 1, 1, True, seed=42).steps(0)
     slots = sum(pad_rows([rows[index] for index in batch], 1).input_ids.numel() for batch in batches)
     tokens = sum(len(row.ids) for row in rows)
     assert run.json("statistics.json")["padding"] == {

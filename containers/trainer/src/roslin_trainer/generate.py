@@ -10,16 +10,18 @@ PROMPTS_AT_ONCE = 16
 
 
 class EndKeyStop(StoppingCriteria):
-    """Ends each row at the end key, in whatever tokens the model spells it."""
+    """Ends each row at the end key, in whatever tokens the model spells it; a prompt may hold it too."""
 
-    def __init__(self, tokenizer, end: str):
+    def __init__(self, tokenizer, end: str, prompt_width: int):
         self._tokenizer = tokenizer
         self._end = end
+        self._prompt_width = prompt_width
         # Room for a spelling in more tokens than the shortest, and for text before it in the same token.
         self._tail_tokens = 2 * len(tokenizer(end, add_special_tokens=False).input_ids)
 
     def __call__(self, input_ids: torch.Tensor, scores, **_) -> torch.Tensor:
-        tails = self._tokenizer.batch_decode(input_ids[:, -self._tail_tokens :])
+        start = max(self._prompt_width, input_ids.shape[1] - self._tail_tokens)
+        tails = self._tokenizer.batch_decode(input_ids[:, start:])
         return torch.tensor([self._end in tail for tail in tails], device=input_ids.device)
 
 
@@ -56,7 +58,7 @@ def _answer_batch(
         attention_mask=attention_mask.to(model.device),
         max_new_tokens=settings.max_new_tokens,
         pad_token_id=tokenizer.pad_token_id,
-        stopping_criteria=StoppingCriteriaList([EndKeyStop(tokenizer, end)]),
+        stopping_criteria=StoppingCriteriaList([EndKeyStop(tokenizer, end, width)]),
         **_sampling(settings),
     )
     texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)

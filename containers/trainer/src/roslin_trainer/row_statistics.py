@@ -41,7 +41,9 @@ def padding_statistics(train_lengths: np.ndarray, rows_per_batch: int, seed: int
 
     Packed rows have none of it. Batches are one GPU's, in the order that `seed` shuffles.
     """
-    plan = BatchPlan(len(train_lengths), rows_per_batch, micro_steps=1, world_size=1, seed=seed)
+    plan = BatchPlan(
+        train_lengths.tolist(), rows_per_batch, world_size=1, pack_tokens=1, is_padded=True, seed=seed
+    )
     tokens, slots = int(train_lengths.sum()), _padded_slots(train_lengths, plan.steps(epoch=0))
     return {
         "batchSizePerGpu": rows_per_batch,
