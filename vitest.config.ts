@@ -40,6 +40,19 @@ export default defineConfig({
           hookTimeout: 20 * 60_000,
         },
       },
+      {
+        test: {
+          // npm run test:image: 40 GB of disk for a while.
+          name: 'image',
+          globalSetup: 'test/support/temporary-folder.ts',
+          include: ['test/image/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 10 * 60_000,
+          // Building it unpacks and copies 6 GB.
+          hookTimeout: 40 * 60_000,
+        },
+      },
     ],
   },
 })

@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { RemovalPolicy, Size } from 'aws-cdk-lib'
-import { EcsEc2ContainerDefinition, EcsJobDefinition, LinuxParameters } from 'aws-cdk-lib/aws-batch'
+import {
+  EcsEc2ContainerDefinition,
+  EcsJobDefinition,
+  LinuxParameters,
+  type Ulimit,
+  UlimitName,
+} from 'aws-cdk-lib/aws-batch'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -45,6 +51,19 @@ const RIGHTS: Readonly<
 
 /** NCCL and the data loader share memory between processes; the kernel's default of 64 MB is too little. */
 const SHARED_MEMORY = Size.gibibytes(8)
+
+/**
+ * What NVIDIA starts its own PyTorch containers with: NCCL pins memory, and has deep stacks. Each rank holds open the
+ * model's files, the uploads' connections and NCCL's sockets; the daemon's default for files differs from machine to machine.
+ */
+const ULIMITS: readonly Ulimit[] = [
+  { name: UlimitName.MEMLOCK, softLimit: -1, hardLimit: -1 },
+  { name: UlimitName.STACK, softLimit: 67_108_864, hardLimit: 67_108_864 },
+  { name: UlimitName.NOFILE, softLimit: 65_536, hardLimit: 65_536 },
+]
+
+/** The steps that run on the team's capacity, on several GPUs where it has them. Prepare does not. */
+const ON_CAPACITY: readonly StepName[] = ['train', 'evaluate']
 
 /** The job definitions of the steps that run in containers. Plans override what the machine must have. */
 export class Jobs extends Construct {
@@ -103,8 +122,11 @@ export class Jobs extends Construct {
         memory: Size.gibibytes(4),
         jobRole,
         executionRole,
-        ...(step === 'train' && {
-          linuxParameters: new LinuxParameters(this, 'LinuxParameters', { sharedMemorySize: SHARED_MEMORY }),
+        ...(ON_CAPACITY.includes(step) && {
+          linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, {
+            sharedMemorySize: SHARED_MEMORY,
+          }),
+          ulimits: [...ULIMITS],
         }),
         logging: LogDriver.awsLogs({ logGroup: this.logGroup, streamPrefix: step }),
       }),

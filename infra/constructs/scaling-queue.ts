@@ -14,7 +14,10 @@ import {
   LaunchTemplate,
   LaunchTemplateHttpTokens,
   MachineImage,
+  MultipartBody,
+  MultipartUserData,
   SubnetType,
+  UserData,
 } from 'aws-cdk-lib/aws-ec2'
 import type { IRole } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
@@ -40,6 +43,9 @@ const BLOCKED = [
   JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT,
 ]
 
+/** A checkpoint of the largest models takes up to 100 s; from SIGTERM to SIGKILL, the ECS agent gives 30 s by default. */
+const STOP_TIMEOUT_SECONDS = 120
+
 /** A job queue with machines of its own that come with a job and go after it. */
 export class ScalingQueue extends Construct {
   readonly jobQueue: JobQueue
@@ -51,6 +57,7 @@ export class ScalingQueue extends Construct {
       httpTokens: LaunchTemplateHttpTokens.REQUIRED,
       // The container is one hop further than the host.
       httpPutResponseHopLimit: 2,
+      userData: userData(),
       blockDevices: [
         {
           deviceName: '/dev/xvda',
@@ -87,4 +94,15 @@ export class ScalingQueue extends Construct {
       jobStateTimeLimitActions: BLOCKED.map((reason) => ({ reason, maxTime: props.wait })),
     })
   }
+}
+
+/** Batch adds parts of its own, and takes only MIME multipart for that. */
+function userData(): MultipartUserData {
+  const commands = UserData.forLinux()
+  commands.addCommands(`echo ECS_CONTAINER_STOP_TIMEOUT=${STOP_TIMEOUT_SECONDS}s >> /etc/ecs/ecs.config`)
+  const parts = new MultipartUserData()
+  parts.addPart(
+    MultipartBody.fromRawBody({ contentType: MultipartBody.SHELL_SCRIPT, body: commands.render() }),
+  )
+  return parts
 }

@@ -88,6 +88,15 @@ describe('compute', () => {
     expect(launched).not.toContain(undefined)
   })
 
+  it('gives a container 120 s from SIGTERM to SIGKILL, which a checkpoint needs: in the MIME parts that Batch takes', () => {
+    for (const [, { Properties }] of resourcesOf(controlPlane, 'AWS::EC2::LaunchTemplate')) {
+      const userData = Properties.LaunchTemplateData.UserData['Fn::Base64']
+      expect(userData).toMatch(/^Content-Type: multipart\/mixed; boundary="/)
+      expect(userData).toContain('Content-Type: text/x-shellscript')
+      expect(userData).toContain('echo ECS_CONTAINER_STOP_TIMEOUT=120s >> /etc/ecs/ecs.config')
+    }
+  })
+
   it('lets nothing in, and has no NAT gateway that costs while idle', () => {
     const groups = resourcesOf(controlPlane, 'AWS::EC2::SecurityGroup')
     expect(groups.map(([, { Properties }]) => Properties.SecurityGroupIngress)).toEqual(
@@ -117,6 +126,20 @@ describe('a job definition', () => {
 
   it.each(definitions)('%s keeps the revisions that plans under way hold', (_, { Properties }) => {
     expect(Properties.ResourceRetentionPolicy).toEqual({ SkipDeregisterOnUpdate: true })
+  })
+
+  it('has the shared memory and the limits that NCCL needs, on the steps that run on GPUs', () => {
+    const [prepare, ...onGpus] = definitions.map(([, { Properties }]) => Properties.ContainerProperties)
+    expect(onGpus).toHaveLength(2)
+    for (const { LinuxParameters, Ulimits } of onGpus) {
+      expect(LinuxParameters.SharedMemorySize).toBe(8192)
+      expect(Ulimits).toEqual([
+        { Name: 'memlock', SoftLimit: -1, HardLimit: -1 },
+        { Name: 'stack', SoftLimit: 67_108_864, HardLimit: 67_108_864 },
+        { Name: 'nofile', SoftLimit: 65_536, HardLimit: 65_536 },
+      ])
+    }
+    expect(prepare.Ulimits).toBeUndefined()
   })
 
   it("runs the team's image where it names one, and containers/trainer where it does not", () => {
