@@ -10,8 +10,8 @@ compile() {
 }
 
 # The checkout's environment: the trainer's, the emulator's and the tests'.
-compile "$@" --extra gpu -o local/requirements.lock $trainer/pyproject.toml local/requirements.in
+compile "$@" --extra gpu --extra benchmarks -o local/requirements.lock $trainer/pyproject.toml local/requirements.in
 # The image's, of the same versions.
-compile "$@" --extra gpu -c local/requirements.lock -o $trainer/requirements.lock $trainer/pyproject.toml
+compile "$@" --extra gpu --extra benchmarks -c local/requirements.lock -o $trainer/requirements.lock $trainer/pyproject.toml
 # What writes the image's SBOM.
 compile "$@" -o $trainer/sbom.lock $trainer/sbom.in
