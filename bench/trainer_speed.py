@@ -65,7 +65,7 @@ class Ours:
         attention = attention_for(config, MAX_TOKENS)
         model = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
         self._model = with_fused_gelu(model)
-        settings = SimpleNamespace(learning_rate=LEARNING_RATE, weight_decay=0.0)
+        settings = SimpleNamespace(learning_rate=LEARNING_RATE, weight_decay=0.0, uses_adapters=False)
         self.engine = engine_for(self._model, settings, rows, world_size)
         self.batches = BatchPlan(
             row_lengths=[len(row.ids) for row in rows],
