@@ -29,13 +29,14 @@ export class ContainerStore {
   /** Debian 12, with the package settings of this machine: its CA certificates, pip's and uv's. */
   async importBase(): Promise<void> {
     const base = join(this.#folder, 'base')
-    const mirror = process.env.DEBIAN_MIRROR ?? 'http://deb.debian.org/debian'
+    // Without one, debootstrap knows its distribution's own.
+    const { DEBIAN_MIRROR: mirror } = process.env
     await run('debootstrap', [
       '--variant=minbase',
       '--include=ca-certificates,python3-venv',
       'bookworm',
       base,
-      mirror,
+      ...(mirror ? [mirror] : []),
     ])
     if (existsSync(CERTIFICATES)) copyFileSync(CERTIFICATES, join(base, CERTIFICATES))
     for (const file of ['/etc/pip.conf', '/etc/uv/uv.toml', '/etc/apt/sources.list.d/debian.sources']) {
