@@ -222,12 +222,7 @@ const UNKNOWN = {
   nextStep: "Read the run's log.",
 }
 
-/** The failure of a run, in words for people. */
-export function classifyFailure(failed: FailedStep): RunFailure {
-  return classify(failed).failure
-}
-
-/** What failed, and what to do about it. */
+/** What failed, in words for people, and what to do about it. */
 export function classify(failed: FailedStep): { readonly failure: RunFailure; readonly recovery: Recovery } {
   const { step, lastError } = failed
   if (failed.error === 'States.Timeout') {

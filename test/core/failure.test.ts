@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { RoslinError } from '../../core/errors.ts'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
-import { classifyFailure } from '../../core/failure.ts'
+import { classify as classifyStep, type FailedStep } from '../../core/failure.ts'
 import type { StepError } from '../../core/run-files.ts'
+
+const failureOf = (failed: FailedStep) => classifyStep(failed).failure
 
 /** A failed Batch task's cause, as Step Functions gives it: the job, with capitals first. */
 const job = (exitCode?: number, statusReason = 'Essential container in task exited', reason?: string) =>
@@ -16,7 +18,7 @@ const job = (exitCode?: number, statusReason = 'Essential container in task exit
   })
 
 const classify = (cause: string, lastError?: StepError) =>
-  classifyFailure({ step: 'train', error: 'States.TaskFailed', cause, ...(lastError && { lastError }) })
+  failureOf({ step: 'train', error: 'States.TaskFailed', cause, ...(lastError && { lastError }) })
 
 const stepError = (exitCode: number): StepError => ({
   step: 'train',
@@ -120,7 +122,7 @@ describe('a failed job', () => {
 
 describe('a failed step', () => {
   it('that took too long says so', () => {
-    expect(classifyFailure({ step: 'prepare', error: 'States.Timeout', cause: '' })).toMatchObject({
+    expect(failureOf({ step: 'prepare', error: 'States.Timeout', cause: '' })).toMatchObject({
       class: 'timeout',
       code: 'STEP_TIMEOUT',
       message: 'The step prepare took longer than it may.',
@@ -130,7 +132,7 @@ describe('a failed step', () => {
   it("that is a Lambda function tells its RoslinError's words", () => {
     const error = new RoslinError('DATASET_NOT_FOUND', 'It is gone.', 'Send it up again.')
     const cause = JSON.stringify({ errorType: error.code, errorMessage: JSON.stringify(error.toProblem()) })
-    expect(classifyFailure({ step: 'plan', error: error.code, cause })).toEqual({
+    expect(failureOf({ step: 'plan', error: error.code, cause })).toEqual({
       step: 'plan',
       class: 'user-error',
       code: 'DATASET_NOT_FOUND',
@@ -149,13 +151,13 @@ describe('a failed step', () => {
     ['States.QueryEvaluationError', '', 'States.QueryEvaluationError'],
     ['Batch.ClientException', '"a JSON text"', '"a JSON text"'],
   ])('is a fault of ours for another error: %s', (error, cause, said) => {
-    const failure = classifyFailure({ step: 'plan', error, cause })
+    const failure = failureOf({ step: 'plan', error, cause })
     expect(failure).toMatchObject({ class: 'internal', code: error })
     expect(failure.message).toBe(`The step plan failed: ${said}`)
   })
 
   it('has a code even where nothing is known', () => {
-    expect(classifyFailure({ step: 'plan', error: '', cause: '' }).code).toBe('UNKNOWN')
-    expect(classifyFailure({ step: 'plan', error: '', cause: 'null' }).code).toBe('UNKNOWN')
+    expect(failureOf({ step: 'plan', error: '', cause: '' }).code).toBe('UNKNOWN')
+    expect(failureOf({ step: 'plan', error: '', cause: 'null' }).code).toBe('UNKNOWN')
   })
 })
