@@ -229,6 +229,9 @@ def test_unreadable_earlier_profile_is_left_aside(tmp_path):
 
 def test_each_node_has_a_file_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_BATCH_JOB_NODE_INDEX", "1")
+    monkeypatch.setenv("AWS_BATCH_JOB_NUM_NODES", "4")
+    monkeypatch.setenv("AWS_BATCH_JOB_MAIN_NODE_INDEX", "0")
+    monkeypatch.setenv("AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS", "10.0.0.1")
     folder = LocalFolder(tmp_path)
     with NodeProfile(folder, FakeReader):
         pass

@@ -31,16 +31,6 @@ def memory_mib() -> int:
     return round(psutil.virtual_memory().total / MIB)
 
 
-def node_index() -> int:
-    """Which machine of a multi-node job of AWS Batch; 0 where there is one."""
-    return int(os.environ.get("AWS_BATCH_JOB_NODE_INDEX", 0))
-
-
-def node_count() -> int:
-    """How many machines the job has."""
-    return int(os.environ.get("AWS_BATCH_JOB_NUM_NODES", 1))
-
-
 def instance_type() -> str | None:
     """As EC2's metadata service (version 2: a token first) says; None where there is no such service."""
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":

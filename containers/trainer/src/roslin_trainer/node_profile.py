@@ -12,6 +12,7 @@ from typing import Protocol
 
 from roslin_trainer import host
 from roslin_trainer.log import log
+from roslin_trainer.nodes import read_nodes
 from roslin_trainer.nvml import MIB, CallError, Gpu, GpuSample, Nvml, NvmlMissing
 from roslin_trainer.profile_samples import Samples
 from roslin_trainer.storage import Folder
@@ -47,7 +48,7 @@ class NodeProfile:
         clock: Callable[[], float] = time.monotonic,
     ):
         self._folder = run_folder
-        self._path = f"profile/node-{host.node_index()}.json"
+        self._path = f"profile/node-{read_nodes().index}.json"
         self._clock = clock
         self._started = clock()
         self._errors: dict[str, int] = {}
@@ -146,7 +147,7 @@ def _open(open_reader: Callable[[], GpuReader]) -> tuple[GpuReader | None, str |
 def _facts(reader: GpuReader | None, note: str | None) -> dict:
     """What does not change, as far as it is known at once."""
     return {
-        "node": host.node_index(),
+        "node": read_nodes().index,
         "startedAt": _now(),
         "note": note,
         "instanceType": None,

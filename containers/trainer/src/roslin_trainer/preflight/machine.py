@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from roslin_trainer.host import node_count
+from roslin_trainer.nodes import read_nodes
 from roslin_trainer.nvml import Gpu, Nvml, NvmlMissing
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -54,7 +54,7 @@ def read_machine(scratch: Path) -> Machine:
         torch_cuda=torch.version.cuda,
         torch_gpus=torch.cuda.device_count(),
         torch_architectures=tuple(torch.cuda.get_arch_list()),
-        nodes=node_count(),
+        nodes=read_nodes().count,
         scratch=scratch,
         scratch_free_bytes=shutil.disk_usage(scratch).free,
         shared_memory_bytes=_free_bytes(SHARED_MEMORY),
