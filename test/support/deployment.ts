@@ -1,5 +1,10 @@
 import { Sha256 } from '@aws-crypto/sha256-js'
-import { BatchClient, DescribeJobsCommand } from '@aws-sdk/client-batch'
+import {
+  BatchClient,
+  DescribeJobQueuesCommand,
+  DescribeJobsCommand,
+  ListJobsCommand,
+} from '@aws-sdk/client-batch'
 import {
   CloudFormationClient,
   DescribeStackResourcesCommand,
@@ -8,16 +13,21 @@ import {
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
+import { ListExecutionsCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
+import { ulid } from 'ulid'
 import { inject } from 'vitest'
 import { Client } from '../../cli/client.ts'
+import { parseRecipe } from '../../core/recipe.ts'
 import { hasEnded } from '../../core/run.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { parseS3Uri } from '../../core/storage-layout.ts'
+import { RunStore } from '../../core/store/run-store.ts'
+import { openTable } from '../../core/store/table.ts'
+import { setChaos } from '../../local/chaos.ts'
 import { awsEnvironment, embeddedApiUrl } from '../../local/embedded.ts'
 import { eventually } from './processes.ts'
 
@@ -26,14 +36,37 @@ const TEAM = 'demo'
 /** The steps that run in containers. */
 const STEPS = ['prepare', 'train', 'evaluate']
 
+/** One of docs/chaos.md. */
+export type Rule = Readonly<Record<string, unknown>> & { readonly kind: string }
+
+/** Of each training job: its number, its capacity option, its exit code. */
+export function trainJobs(run: RunDetail) {
+  return run.attempts
+    .filter(({ step }) => step === 'train')
+    .map(({ attempt, option, executions }) => [attempt, option, executions[0]?.exitCode])
+}
+
+function leftInTable({ runId, status, attempts }: RunDetail): string[] {
+  const unfinished = attempts.filter(
+    ({ jobStatus, executions }) =>
+      !['SUCCEEDED', 'FAILED'].includes(jobStatus) || executions.some(({ stoppedAt }) => !stoppedAt),
+  )
+  return [
+    ...(hasEnded(status) ? [] : [`run ${runId} is ${status}`]),
+    ...unfinished.map(({ step, attempt, jobStatus }) => `attempt ${attempt} of ${step} is ${jobStatus}`),
+  ]
+}
+
 /** Team demo as it is deployed to an embedded AWS: its API, and the services behind it. */
 export class Deployment {
+  readonly port: number
   readonly env: Record<string, string>
   readonly client: Client
   readonly sfn: SFNClient
   readonly batch: BatchClient
   readonly s3: S3Client
   readonly dynamo: DynamoDBDocumentClient
+  readonly runs: RunStore
   readonly apiUrl: string
   readonly bucket: string
   readonly tableName: string
@@ -49,6 +82,7 @@ export class Deployment {
   ) {
     // For this process: the API's client takes its key from there.
     Object.assign(process.env, env)
+    this.port = port
     this.env = env
     this.apiUrl = embeddedApiUrl(outputs.ApiUrl ?? '', port)
     this.bucket = outputs.BucketName ?? ''
@@ -60,6 +94,7 @@ export class Deployment {
     this.batch = new BatchClient({})
     this.s3 = new S3Client({ forcePathStyle: true })
     this.dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}))
+    this.runs = new RunStore(openTable(this.dynamo, this.tableName))
     this.#lambda = new LambdaClient({})
   }
 
@@ -175,6 +210,75 @@ export class Deployment {
 
   async start(told = '', overrides: Readonly<Record<string, unknown>> = {}): Promise<RunDetail> {
     return this.client.createRun(await this.recipe(told, overrides))
+  }
+
+  /** Breaks things on purpose, for one run: these rules beside those of other tests, which have runs of their own. */
+  async chaos(runId: string, ...rules: readonly Rule[]): Promise<void> {
+    await setChaos(this.port, { rules: rules.map((rule) => ({ ...rule, run: runId })) }, true)
+  }
+
+  /** A run for which chaos is at hand before it begins: stored and started as the API does it, under an id known before. */
+  async startIn(rules: readonly Rule[], told = '', overrides: Readonly<Record<string, unknown>> = {}) {
+    const runId = ulid()
+    await this.chaos(runId, ...rules)
+    const recipe = parseRecipe(await this.recipe(told, overrides))
+    await this.runs.create({ runId, team: TEAM, recipe, createdAt: new Date().toISOString() })
+    const input = JSON.stringify({ runId })
+    await this.sfn.send(new StartExecutionCommand({ stateMachineArn: this.aliasArn, name: runId, input }))
+    return runId
+  }
+
+  /** What the run's containers cost by the hours they ran and the prices in its plan, Prepare's left out. */
+  priceOf({ attempts, options = [] }: RunDetail): number {
+    return attempts
+      .filter(({ step }) => step !== 'prepare')
+      .flatMap(({ option, executions }) =>
+        executions.map(({ startedAt, stoppedAt = '' }) => {
+          const hours = (Date.parse(stoppedAt) - Date.parse(startedAt)) / 3_600_000
+          return hours * (options[option]?.priceUsdPerHour ?? Number.NaN)
+        }),
+      )
+      .reduce((sum, price) => sum + price, 0)
+  }
+
+  /** The run once it has ended, and nothing of it goes on: no job, no execution, no attempt that the table takes for unfinished. */
+  async nothingIsLeft(runId: string): Promise<RunDetail> {
+    let left: readonly string[] = []
+    return eventually(
+      `nothing is left of run ${runId}`,
+      async () => {
+        const run = await this.client.getRun(runId)
+        left = [...leftInTable(run), ...(await this.#liveJobs(runId)), ...(await this.#running(runId))]
+        return left.length === 0 ? run : undefined
+      },
+      () => left.join(', '),
+    )
+  }
+
+  async #liveJobs(runId: string): Promise<string[]> {
+    const { jobQueues = [] } = await this.batch.send(new DescribeJobQueuesCommand({}))
+    const jobs = jobQueues.flatMap(({ jobQueueArn }) =>
+      STEPS.map(async (step) => {
+        const filters = [{ name: 'JOB_NAME', values: [`roslin-${step}-${runId}`] }]
+        const { jobSummaryList = [] } = await this.batch.send(
+          new ListJobsCommand({ jobQueue: jobQueueArn, filters }),
+        )
+        return jobSummaryList
+          .filter(({ status = '' }) => !['SUCCEEDED', 'FAILED'].includes(status))
+          .map(({ jobId, status }) => `job ${jobId} of ${step} is ${status}`)
+      }),
+    )
+    return (await Promise.all(jobs)).flat()
+  }
+
+  async #running(runId: string): Promise<string[]> {
+    const stateMachineArn = this.aliasArn.replace(/:live$/, '')
+    const { executions = [] } = await this.sfn.send(
+      new ListExecutionsCommand({ stateMachineArn, statusFilter: 'RUNNING' }),
+    )
+    return executions
+      .filter(({ name }) => name?.startsWith(runId))
+      .map(({ name }) => `execution ${name} runs`)
   }
 
   /** The run once it has ended and the last events of its jobs, which may come after that, are in. */
