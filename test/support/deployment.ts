@@ -3,6 +3,7 @@ import {
   BatchClient,
   DescribeJobQueuesCommand,
   DescribeJobsCommand,
+  type JobSummary,
   ListJobsCommand,
 } from '@aws-sdk/client-batch'
 import {
@@ -33,6 +34,9 @@ import { eventually } from './processes.ts'
 
 const TEAM = 'demo'
 
+/** A job's last states. */
+const ENDED: readonly string[] = ['SUCCEEDED', 'FAILED']
+
 /** The steps that run in containers. */
 const STEPS = ['prepare', 'train', 'evaluate']
 
@@ -49,11 +53,23 @@ export function trainJobs(run: RunDetail) {
 function leftInTable({ runId, status, attempts }: RunDetail): string[] {
   const unfinished = attempts.filter(
     ({ jobStatus, executions }) =>
-      !['SUCCEEDED', 'FAILED'].includes(jobStatus) || executions.some(({ stoppedAt }) => !stoppedAt),
+      !ENDED.includes(jobStatus) || executions.some(({ stoppedAt }) => !stoppedAt),
   )
   return [
     ...(hasEnded(status) ? [] : [`run ${runId} is ${status}`]),
     ...unfinished.map(({ step, attempt, jobStatus }) => `attempt ${attempt} of ${step} is ${jobStatus}`),
+  ]
+}
+
+function leftInBatch({ attempts }: RunDetail, jobs: readonly JobSummary[]): string[] {
+  const known = new Set(attempts.map(({ jobId }) => jobId))
+  return [
+    ...jobs
+      .filter(({ status = '' }) => !ENDED.includes(status))
+      .map(({ jobName, status }) => `job ${jobName} is ${status}`),
+    ...jobs
+      .filter(({ jobId = '' }) => !known.has(jobId))
+      .map(({ jobName }) => `job ${jobName} is not in the table`),
   ]
 }
 
@@ -248,14 +264,15 @@ export class Deployment {
       `nothing is left of run ${runId}`,
       async () => {
         const run = await this.client.getRun(runId)
-        left = [...leftInTable(run), ...(await this.#liveJobs(runId)), ...(await this.#running(runId))]
+        const jobs = await this.#jobs(runId)
+        left = [...leftInTable(run), ...leftInBatch(run, jobs), ...(await this.#running(runId))]
         return left.length === 0 ? run : undefined
       },
       () => left.join(', '),
     )
   }
 
-  async #liveJobs(runId: string): Promise<string[]> {
+  async #jobs(runId: string): Promise<JobSummary[]> {
     const { jobQueues = [] } = await this.batch.send(new DescribeJobQueuesCommand({}))
     const jobs = jobQueues.flatMap(({ jobQueueArn }) =>
       STEPS.map(async (step) => {
@@ -264,8 +281,6 @@ export class Deployment {
           new ListJobsCommand({ jobQueue: jobQueueArn, filters }),
         )
         return jobSummaryList
-          .filter(({ status = '' }) => !['SUCCEEDED', 'FAILED'].includes(status))
-          .map(({ jobId, status }) => `job ${jobId} of ${step} is ${status}`)
       }),
     )
     return (await Promise.all(jobs)).flat()

@@ -96,8 +96,8 @@ def evaluate(plan: dict) -> None:
 
 
 def act(plan: dict, action: str) -> None:
+    action, _, only_attempt = action.partition("@")
     name, _, value = action.partition("=")
-    value, _, only_attempt = value.partition("@")
     if only_attempt and int(only_attempt) != ATTEMPT:
         return
     if name == "sleep":

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest'
+import { EXIT_CODES } from '../../../core/exit-codes.ts'
 import { endChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 
@@ -40,7 +41,7 @@ describe.concurrent('a run of whose jobs the events', () => {
   })
 
   it('come twice counts a failed try once', async () => {
-    const runId = await deployment.startIn([disturb('duplicate')], 'train:exit=21@1')
+    const runId = await deployment.startIn([disturb('duplicate')], `train:exit=${EXIT_CODES.interrupted}@1`)
     const run = await deployment.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     expect(trainJobs(run)).toHaveLength(2)

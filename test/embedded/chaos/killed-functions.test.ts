@@ -45,11 +45,14 @@ describe.concurrent('Plan, killed', () => {
 
 describe.concurrent('Classify, killed', () => {
   it.each(moments(1))('%o, decides once, and as it would have', async (moment) => {
-    const runId = await deployment.startIn([kill('FlowClassify', moment)], 'train:exit=21@1')
+    const runId = await deployment.startIn(
+      [kill('FlowClassify', moment)],
+      `train:exit=${EXIT_CODES.interrupted}@1`,
+    )
     const run = await deployment.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     expect(trainJobs(run)).toEqual([
-      [0, 0, 21],
+      [0, 0, EXIT_CODES.interrupted],
       [1, 0, 0],
     ])
     expect(run.timeline.filter(({ note }) => note)).toHaveLength(1)

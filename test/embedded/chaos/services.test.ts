@@ -17,9 +17,12 @@ describe.concurrent('a run whose services fail for a while', () => {
   it.each([
     ['S3 is slow', fail('s3', 'throttled', 2, { operation: 'PutObject' })],
     ['S3 fails for longer than its SDK tries', fail('s3', 'internal-error', 4, { operation: 'PutObject' })],
-    ['S3 cannot be read', fail('s3', 'internal-error', 4, { operation: 'GetObject' })],
-    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2)],
-    ['DynamoDB is throttled for longer than its SDK tries', fail('dynamodb', 'throttled', 12)],
+    ['the model cannot be read', fail('s3', 'internal-error', 4, { operation: 'GetObject', key: 'models/' })],
+    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'UpdateItem' })],
+    [
+      'DynamoDB is throttled for longer than its SDK tries',
+      fail('dynamodb', 'throttled', 12, { operation: 'UpdateItem' }),
+    ],
     ['connections to DynamoDB are reset', fail('dynamodb', 'reset', 2, { operation: 'UpdateItem' })],
     [
       'answers of DynamoDB are lost',
