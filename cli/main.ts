@@ -9,6 +9,7 @@ import { addLogsCommand } from './commands/logs.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
 import { addStartCommand } from './commands/start.ts'
+import { addTeamCommand } from './commands/team.ts'
 import { CLI_EXIT, exitCodeOf } from './exit-codes.ts'
 import { printError, say } from './output.ts'
 
@@ -23,6 +24,7 @@ addEmbeddedCommands(program)
 addRunCommand(program)
 addRunsCommand(program)
 addLogsCommand(program)
+addTeamCommand(program)
 addDoctorCommand(program)
 addChaosCommand(program)
 

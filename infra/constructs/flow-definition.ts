@@ -47,6 +47,7 @@ const LAMBDA_RETRY = [
 ]
 
 const RUN_ID = '{% $states.context.Execution.Input.runId %}'
+const EXECUTION = '{% $states.context.Execution.Input.execution %}'
 
 /**
  * Plan → Prepare → Train → Evaluate → Register. A job that failed goes to Classify, which sends it to the same capacity option again,
@@ -54,27 +55,42 @@ const RUN_ID = '{% $states.context.Execution.Input.runId %}'
  */
 export function flowDefinition(props: FlowDefinitionProps) {
   return {
-    Comment: 'One run: its input is {"runId"}, and its name is that id',
+    Comment: 'One execution of a run: its input is {"runId", "execution"}, and its name is made of both',
     QueryLanguage: 'JSONata',
     TimeoutSeconds: FLOW_TIMEOUT_SECONDS,
     StartAt: 'Plan',
     States: {
       Plan: {
-        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID }),
+        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID, execution: EXECUTION }),
         Assign: {
+          from: '{% $states.result.Payload.from %}',
           planUri: '{% $states.result.Payload.planUri %}',
           jobs: '{% $states.result.Payload.jobs %}',
           progress: '{% $states.result.Payload.progress %}',
         },
         Output: {},
         Catch: catchAs('plan', 'Fail'),
-        Next: 'Prepare',
+        Next: 'Begin',
+      },
+      // A run that goes on does not do again what is done.
+      Begin: {
+        Type: 'Choice',
+        Choices: [
+          { Condition: "{% $from = 'train' %}", Next: 'Train' },
+          { Condition: "{% $from = 'evaluate' %}", Next: 'Evaluate' },
+          { Condition: "{% $from = 'register' %}", Next: 'Register' },
+        ],
+        Default: 'Prepare',
       },
       Prepare: batchTask('prepare', props.team, 'Train'),
       Train: batchTask('train', props.team, 'Evaluate'),
       Evaluate: batchTask('evaluate', props.team, 'Register'),
       Register: {
-        ...lambdaTask(props.registerFunctionArn, { runId: RUN_ID, planUri: '{% $planUri %}' }),
+        ...lambdaTask(props.registerFunctionArn, {
+          runId: RUN_ID,
+          execution: EXECUTION,
+          planUri: '{% $planUri %}',
+        }),
         Output: '{% $states.result.Payload %}',
         Catch: catchAs('register', 'Fail'),
         Next: 'Succeeded',
@@ -92,6 +108,7 @@ export function flowDefinition(props: FlowDefinitionProps) {
         Assign: {
           action: '{% $states.result.Payload.action %}',
           progress: '{% $states.result.Payload.progress %}',
+          failure: '{% $states.result.Payload.failure %}',
         },
         Output: {},
         // What failed first stays the reason.
@@ -110,8 +127,10 @@ export function flowDefinition(props: FlowDefinitionProps) {
       Fail: {
         ...lambdaTask(props.failFunctionArn, {
           runId: RUN_ID,
+          execution: EXECUTION,
           step: '{% $failedStep %}',
           error: '{% $error %}',
+          failure: '{% $failure %}',
         }),
         Output: '{% $states.result.Payload %}',
         Next: 'Failed',
@@ -139,13 +158,14 @@ function batchTask(step: StepName, team: string, next: string) {
     Resource: 'arn:aws:states:::batch:submitJob.sync',
     TimeoutSeconds: `{% $jobs.${step}[$progress.option].timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
     Arguments: {
-      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Input.runId %}`,
+      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
       // Not read by the container: they tell whose job it is, in the job's events too.
       Parameters: {
         runId: RUN_ID,
         step,
+        execution: '{% $string($states.context.Execution.Input.execution) %}',
         attempt: '{% $string($progress.attempt) %}',
         option: '{% $string($progress.option) %}',
       },
@@ -173,7 +193,7 @@ function catchAs(step: string, next: string) {
   return [
     {
       ErrorEquals: ['States.ALL'],
-      Assign: { failedStep: step, error: '{% $states.errorOutput %}' },
+      Assign: { failedStep: step, error: '{% $states.errorOutput %}', failure: null },
       Next: next,
     },
   ]

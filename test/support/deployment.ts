@@ -20,19 +20,22 @@ import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { ulid } from 'ulid'
-import { inject } from 'vitest'
+import { expect, inject } from 'vitest'
 import { Client } from '../../cli/client.ts'
 import { parseRecipe } from '../../core/recipe.ts'
 import { hasEnded } from '../../core/run.ts'
-import type { RunDetail } from '../../core/run-view.ts'
+import type { RunDetail, RunList } from '../../core/run-view.ts'
 import { parseS3Uri } from '../../core/storage-layout.ts'
-import { RunStore } from '../../core/store/run-store.ts'
+import { Ledger } from '../../core/store/ledger.ts'
 import { openTable } from '../../core/store/table.ts'
-import { setChaos } from '../../local/chaos.ts'
+import { readChaos, setChaos } from '../../local/chaos.ts'
 import { awsEnvironment, embeddedApiUrl } from '../../local/embedded.ts'
 import { eventually } from './processes.ts'
 
 const TEAM = 'demo'
+
+/** What a run of `startIn` may cost. */
+const RESERVED_USD = 10
 
 /** A job's last states. */
 const ENDED: readonly string[] = ['SUCCEEDED', 'FAILED']
@@ -50,13 +53,16 @@ export function trainJobs(run: RunDetail) {
     .map(({ attempt, option, executions }) => [attempt, option, executions[0]?.exitCode])
 }
 
-function leftInTable({ runId, status, attempts }: RunDetail): string[] {
+function leftInTable({ runId, status, attempts, reservation, costUsd, spentUsd }: RunDetail): string[] {
   const unfinished = attempts.filter(
     ({ jobStatus, executions }) =>
       !ENDED.includes(jobStatus) || executions.some(({ stoppedAt }) => !stoppedAt),
   )
   return [
     ...(hasEnded(status) ? [] : [`run ${runId} is ${status}`]),
+    ...(reservation ? [`$${reservation.usd} are reserved`] : []),
+    // What is accounted is rounded up to a hundredth of a cent.
+    ...(Math.abs(costUsd - (spentUsd ?? -1)) < 1.1e-4 ? [] : [`$${spentUsd} of $${costUsd} are accounted`]),
     ...unfinished.map(({ step, attempt, jobStatus }) => `attempt ${attempt} of ${step} is ${jobStatus}`),
   ]
 }
@@ -82,7 +88,7 @@ export class Deployment {
   readonly batch: BatchClient
   readonly s3: S3Client
   readonly dynamo: DynamoDBDocumentClient
-  readonly runs: RunStore
+  readonly ledger: Ledger
   readonly apiUrl: string
   readonly bucket: string
   readonly tableName: string
@@ -110,7 +116,7 @@ export class Deployment {
     this.batch = new BatchClient({})
     this.s3 = new S3Client({ forcePathStyle: true })
     this.dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}))
-    this.runs = new RunStore(openTable(this.dynamo, this.tableName))
+    this.ledger = new Ledger(openTable(this.dynamo, this.tableName))
     this.#lambda = new LambdaClient({})
   }
 
@@ -238,8 +244,9 @@ export class Deployment {
     const runId = ulid()
     await this.chaos(runId, ...rules)
     const recipe = parseRecipe(await this.recipe(told, overrides))
-    await this.runs.create({ runId, team: TEAM, recipe, createdAt: new Date().toISOString() })
-    const input = JSON.stringify({ runId })
+    const run = { runId, team: TEAM, recipe, createdAt: new Date().toISOString() }
+    await this.ledger.open(run, { usd: RESERVED_USD, monthlyLimitUsd: undefined })
+    const input = JSON.stringify({ runId, execution: 0 })
     await this.sfn.send(new StartExecutionCommand({ stateMachineArn: this.aliasArn, name: runId, input }))
     return runId
   }
@@ -257,10 +264,13 @@ export class Deployment {
       .reduce((sum, price) => sum + price, 0)
   }
 
-  /** The run once it has ended, and nothing of it goes on: no job, no execution, no attempt that the table takes for unfinished. */
+  /**
+   * The run once it has ended, and nothing of it goes on: no job, no execution, no attempt that the table takes for unfinished,
+   * no money that is reserved, or spent and not accounted.
+   */
   async nothingIsLeft(runId: string): Promise<RunDetail> {
     let left: readonly string[] = []
-    return eventually(
+    const ended = await eventually(
       `nothing is left of run ${runId}`,
       async () => {
         const run = await this.client.getRun(runId)
@@ -270,13 +280,34 @@ export class Deployment {
       },
       () => left.join(', '),
     )
+    const { rules } = await readChaos(this.port)
+    // Chaos that never came shows nothing.
+    expect(rules.filter(({ run, applied }) => run === runId && applied === 0)).toEqual([])
+    return ended
+  }
+
+  /** The team's money, when no run is open: what is committed is what was spent, and that is what the runs cost. */
+  async booksBalance(): Promise<void> {
+    const runs: RunList['runs'][number][] = []
+    let cursor: string | undefined
+    do {
+      const page = await this.client.listRuns(100, cursor)
+      runs.push(...page.runs)
+      cursor = page.cursor ?? undefined
+    } while (cursor)
+    const open = runs.filter(({ status, reservation }) => !hasEnded(status) || reservation)
+    const spentUsd = runs.reduce((sum, run) => sum + (run.spentUsd ?? 0), 0)
+    const { budget } = await this.client.getTeam()
+    expect(open.map(({ runId, status }) => `${runId} ${status}`)).toEqual([])
+    expect(budget.committedUsd).toBeCloseTo(budget.spentUsd, 3)
+    expect(budget.spentUsd).toBeCloseTo(spentUsd, 3)
   }
 
   async #jobs(runId: string): Promise<JobSummary[]> {
     const { jobQueues = [] } = await this.batch.send(new DescribeJobQueuesCommand({}))
     const jobs = jobQueues.flatMap(({ jobQueueArn }) =>
       STEPS.map(async (step) => {
-        const filters = [{ name: 'JOB_NAME', values: [`roslin-${step}-${runId}`] }]
+        const filters = [{ name: 'JOB_NAME', values: [`roslin-${step}-${runId}*`] }]
         const { jobSummaryList = [] } = await this.batch.send(
           new ListJobsCommand({ jobQueue: jobQueueArn, filters }),
         )
@@ -308,7 +339,8 @@ export class Deployment {
       const settled = run.attempts.filter(
         ({ jobStatus }) => jobStatus === 'SUCCEEDED' || jobStatus === 'FAILED',
       )
-      const all = settled.length === run.attempts.length && settled.length >= started.length
+      const all =
+        settled.length === run.attempts.length && settled.length >= started.length && !run.reservation
       return all ? run : undefined
     })
   }

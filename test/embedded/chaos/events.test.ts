@@ -4,7 +4,10 @@ import { endChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 
 const deployment = await Deployment.open()
-afterAll(() => endChaos(deployment.port))
+afterAll(async () => {
+  await endChaos(deployment.port)
+  await deployment.booksBalance()
+})
 
 const JOB = 'Batch Job State Change'
 const disturb = (action: string, more: object = {}) => ({

@@ -4,7 +4,10 @@ import { endChaos, setChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 
 const deployment = await Deployment.open()
-afterAll(() => endChaos(deployment.port))
+afterAll(async () => {
+  await endChaos(deployment.port)
+  await deployment.booksBalance()
+})
 
 type Moment = { readonly beforeWrite: number } | { readonly afterWrites: number }
 const kill = (name: string, moment: Moment, more: object = {}) => ({
@@ -60,7 +63,7 @@ describe.concurrent('Classify, killed', () => {
 })
 
 describe.concurrent('Register, killed', () => {
-  it.each(moments(3))('%o, leaves one version of the model', async (moment) => {
+  it.each(moments(5))('%o, leaves one version of the model', async (moment) => {
     const name = `killed-${JSON.stringify(moment).replace(/\W+/g, '-').toLowerCase()}model`
     const runId = await deployment.startIn([kill('FlowRegister', moment)], '', { name })
     const run = await deployment.nothingIsLeft(runId)
@@ -71,7 +74,7 @@ describe.concurrent('Register, killed', () => {
 })
 
 describe.concurrent('Fail, killed', () => {
-  it.each(moments(1))('%o, still says why the run failed', async (moment) => {
+  it.each(moments(2))('%o, still says why the run failed', async (moment) => {
     const runId = await deployment.startIn([kill('FlowFail', moment)], `train:exit=${EXIT_CODES.userError}`)
     const run = await deployment.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'user-error' } })

@@ -4,7 +4,10 @@ import { endChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 
 const deployment = await Deployment.open()
-afterAll(() => endChaos(deployment.port))
+afterAll(async () => {
+  await endChaos(deployment.port)
+  await deployment.booksBalance()
+})
 
 const { interrupted } = EXIT_CODES
 const reclaim = { kind: 'reclaim-host', step: 'train', afterSeconds: 0.2, times: 1 } as const

@@ -3,7 +3,10 @@ import { endChaos, setChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 
 const deployment = await Deployment.open()
-afterAll(() => endChaos(deployment.port))
+afterAll(async () => {
+  await endChaos(deployment.port)
+  await deployment.booksBalance()
+})
 
 const fail = (service: string, error: string, times: number, more: object = {}) => ({
   kind: 'fail-request',
