@@ -139,8 +139,9 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
       attributes: {
         team: { type: 'string', required: true },
         month: { type: 'string', required: true },
-        committedUsd: { type: 'number', required: true, default: 0 },
-        spentUsd: { type: 'number', required: true, default: 0 },
+        // No defaults: an upsert would write them over what is there.
+        committedUsd: { type: 'number' },
+        spentUsd: { type: 'number' },
       },
       indexes: {
         byMonth: { pk: { field: pk, composite: ['team'] }, sk: { field: sk, composite: ['month'] } },
