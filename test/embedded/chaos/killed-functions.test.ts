@@ -63,7 +63,7 @@ describe.concurrent('Classify, killed', () => {
 })
 
 describe.concurrent('Register, killed', () => {
-  it.each(moments(5))('%o, leaves one version of the model', async (moment) => {
+  it.each(moments(4))('%o, leaves one version of the model', async (moment) => {
     const name = `killed-${JSON.stringify(moment).replace(/\W+/g, '-').toLowerCase()}model`
     const runId = await deployment.startIn([kill('FlowRegister', moment)], '', { name })
     const run = await deployment.nothingIsLeft(runId)
