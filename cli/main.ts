@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { RoslinError } from '../core/errors.ts'
 import { Interrupted } from '../local/interruption.ts'
+import { addChaosCommand } from './commands/chaos.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEmbeddedCommands } from './commands/embedded.ts'
 import { addLogsCommand } from './commands/logs.ts'
@@ -25,6 +26,7 @@ addRunsCommand(program)
 addLogsCommand(program)
 addTeamCommand(program)
 addDoctorCommand(program)
+addChaosCommand(program)
 
 // `roslin … | head` reads what it wants and goes: that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
