@@ -4,7 +4,9 @@ import { RoslinError } from '../core/errors.ts'
 import { Interrupted } from '../local/interruption.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEmbeddedCommands } from './commands/embedded.ts'
+import { addEstimateCommand } from './commands/estimate.ts'
 import { addLogsCommand } from './commands/logs.ts'
+import { addPricesCommand } from './commands/prices.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
 import { addStartCommand } from './commands/start.ts'
@@ -19,9 +21,11 @@ const program = new Command('roslin')
 program.exitOverride().showSuggestionAfterError()
 addStartCommand(program)
 addEmbeddedCommands(program)
+addEstimateCommand(program)
 addRunCommand(program)
 addRunsCommand(program)
 addLogsCommand(program)
+addPricesCommand(program)
 addDoctorCommand(program)
 
 // `roslin … | head` reads what it wants and goes: that is no error.

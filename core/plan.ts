@@ -71,6 +71,8 @@ export const planSchema = z.strictObject({
       amiId: z.string().optional(),
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
+      /** Where the price is not of the team's own region. */
+      priceRegion: z.string().optional(),
       reason: z.string(),
       machine: machineSchema,
     }),
@@ -92,6 +94,7 @@ export interface PinnedInputs {
 /** Where a plan will run: the team's deployment. */
 export interface Deployment {
   readonly team: string
+  readonly region: string
   readonly bucket: string
   readonly cpuJobQueueArn: string
   readonly jobDefinitionArns: Readonly<Record<StepName, string>>
@@ -116,7 +119,12 @@ export function makePlan(
   deployment: Deployment,
 ): Plan {
   const layout = storageLayout(deployment.bucket)
-  const { fitting, refused } = fittingCapacity(recipe, inputs.model.parameters, deployment.capacity)
+  const { fitting, refused } = fittingCapacity(
+    recipe,
+    inputs.model.parameters,
+    deployment.capacity,
+    deployment.region,
+  )
   const prepareMemoryMiB = prepareMemory(inputs.model.parameters)
   return {
     planVersion: 1,

@@ -3,6 +3,7 @@ import { planSchema } from '../../core/plan.ts'
 import { manifestSchema } from '../../core/run-files.ts'
 import type { RunModel } from '../../core/store/table.ts'
 import { models, runs } from '../clients.ts'
+import { recordThroughput } from '../measured-throughput.ts'
 import { readJson } from '../s3-json.ts'
 import { step } from './step.ts'
 
@@ -37,6 +38,7 @@ export const handler = step(
         code: plan.code,
       },
     })
+    await recordThroughput(plan)
     await runs.advance(runId, 'succeeded', createdAt, { model })
     return model
   },
