@@ -66,7 +66,8 @@ export async function asked(
   const terminal = createInterface({ input, output })
   try {
     const answer = await Promise.race([
-      terminal.question(`${question} [y/N] `),
+      // Ctrl-C aborts it.
+      terminal.question(`${question} [y/N] `).catch(() => ''),
       // A question whose input ends is never answered.
       once(terminal, 'close').then(() => ''),
     ])

@@ -67,7 +67,13 @@ function placeInTeamFile(option: CapacityOption, index: number): string {
   return `capacity.${index} (${optionName(option)})`
 }
 
-export function optionName({ instanceType: type, purchase }: CapacityOption): string {
+export function optionName({
+  instanceType: type,
+  purchase,
+}: {
+  readonly instanceType: string
+  readonly purchase: string
+}): string {
   return `${type} ${purchase}`
 }
 

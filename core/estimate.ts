@@ -123,12 +123,28 @@ function marked(options: readonly Unmarked[]): EstimatedOption[] {
 function notes(recipe: Recipe, options: readonly Unmarked[]): string[] {
   return [
     'Waiting costs nothing. Starting a machine, loading the model and saving checkpoints come on top of training: minutes each.',
+    ...pastLimits(recipe, options),
     ...(options.some(({ purchase }) => purchase === 'spot')
       ? ['A Spot machine can be taken away: what it did since the last checkpoint is done, and paid, again.']
       : []),
     ...(recipe.evaluation.benchmarks
       ? ['The benchmarks of lm-eval come on top of Evaluate: nothing is known of their length.']
       : []),
+  ]
+}
+
+/** Where training would be stopped before its end. */
+function pastLimits({ limits }: Recipe, options: readonly Unmarked[]): string[] {
+  const note = (limit: string, isPast: (option: Unmarked) => boolean) => {
+    const names = options.filter(isPast).map(optionName)
+    return names.length > 0 ? [`Training is expected to pass ${limit} on ${names.join(', ')}.`] : []
+  }
+  const { maxHours, maxUsd } = limits
+  return [
+    ...note(`limits.maxHours (${maxHours})`, ({ train }) => train.hours.expected > maxHours),
+    ...(maxUsd === undefined
+      ? []
+      : note(`limits.maxUsd ($${maxUsd})`, ({ train }) => train.usd.expected > maxUsd)),
   ]
 }
 

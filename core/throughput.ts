@@ -1,6 +1,7 @@
-import { type InstanceTypeName, instanceType } from './instance-types.ts'
+import { type InstanceTypeName, instanceType, isInstanceType } from './instance-types.ts'
 import { resolvedPrecision } from './precision.ts'
 import type { Recipe } from './recipe.ts'
+import type { JobStatus } from './run.ts'
 import type { Metrics } from './run-files.ts'
 
 /** How fast one earlier run trained. */
@@ -29,4 +30,24 @@ export function meanTokensPerSecond({ tokensPerSecond, series }: Metrics): numbe
   const tokens = points.reduce((sum, point) => sum + point.rate * point.seconds, 0)
   const mean = seconds > 0 ? tokens / seconds : tokensPerSecond
   return mean !== null && Number.isFinite(mean) && mean > 0 ? mean : undefined
+}
+
+interface TrainAttempt {
+  readonly step: string
+  readonly option: number
+  readonly jobStatus: JobStatus
+}
+
+/**
+ * The one type that a run trained on, from start to end: metrics of several would be of none. Undefined, too, while the attempt
+ * that succeeded is not known: the events of jobs can come late.
+ */
+export function trainedOn(
+  attempts: readonly TrainAttempt[],
+  capacity: readonly { readonly instanceType: string }[],
+): InstanceTypeName | undefined {
+  const training = attempts.filter(({ step }) => step === 'train')
+  if (!training.some(({ jobStatus }) => jobStatus === 'SUCCEEDED')) return undefined
+  const [type, ...others] = new Set(training.map(({ option }) => capacity[option]?.instanceType))
+  return others.length === 0 && type !== undefined && isInstanceType(type) ? type : undefined
 }

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { INSTANCE_TYPE_NAMES } from '../../core/instance-types.ts'
 import {
   onDemandPrice,
@@ -14,7 +14,14 @@ import { plainTable, usd } from '../format.ts'
 import { print, printJson, say } from '../output.ts'
 import { jsonOption, regionOption } from './options.ts'
 
-const TABLE_FILE = join(root, 'core/prices.json')
+const fileOption = () =>
+  new Option('--file <path>', 'the table').default(join(root, 'core/prices.json'), 'core/prices.json')
+
+interface PricesOptions {
+  readonly region: string
+  readonly file: string
+  readonly json?: true
+}
 
 export function addPricesCommand(program: Command): void {
   const prices = program
@@ -25,9 +32,10 @@ export function addPricesCommand(program: Command): void {
     .command('list')
     .description('the table as it is')
     .addOption(regionOption('of which region').default(REFERENCE_REGION))
+    .addOption(fileOption())
     .addOption(jsonOption())
-    .action(({ region, json }: { region: string; json?: true }) => {
-      const table = readTable()
+    .action(({ region, file, json }: PricesOptions) => {
+      const table = readTable(file)
       if (json) return printJson(table[region] ?? {})
       print(pricesTable(table, region))
     })
@@ -36,28 +44,30 @@ export function addPricesCommand(program: Command): void {
     .command('refresh')
     .description('look the prices of a region up at AWS, and write them into core/prices.json')
     .addOption(regionOption('of which region').makeOptionMandatory())
+    .addOption(fileOption())
     .addOption(jsonOption())
-    .action(async ({ region, json }: { region: string; json?: true }) => {
+    .action(async ({ region, file, json }: PricesOptions) => {
+      const before = readTable(file)
       const { lookUpPrices } = await import('../aws-prices.ts')
       const found = await lookUpPrices(region, INSTANCE_TYPE_NAMES, new Date())
-      const table = withPrices(readTable(), region, found)
-      writeTable(table)
+      const table = withPrices(before, region, found)
+      writeTable(file, table)
       const missing = INSTANCE_TYPE_NAMES.filter((type) => !found[type]?.onDemand)
       if (missing.length > 0) say(`Not offered on demand in ${region}: ${missing.join(', ')}.`)
-      say(`${TABLE_FILE} has the prices of ${region}; deploy the team's stacks again for plans to use them.`)
+      say(`${file} has the prices of ${region}. Plans use them once the team's stacks are deployed again.`)
       if (json) printJson(found)
       else print(pricesTable(table, region))
     })
 }
 
-function readTable(): PriceTable {
-  return priceTableSchema.parse(JSON.parse(readFileSync(TABLE_FILE, 'utf8')))
+function readTable(file: string): PriceTable {
+  return priceTableSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
 }
 
 /** Whole or not at all: an estimate may be reading it. */
-function writeTable(table: PriceTable): void {
-  writeFileSync(`${TABLE_FILE}.partial`, `${JSON.stringify(table, null, 2)}\n`)
-  renameSync(`${TABLE_FILE}.partial`, TABLE_FILE)
+function writeTable(file: string, table: PriceTable): void {
+  writeFileSync(`${file}.partial`, `${JSON.stringify(table, null, 2)}\n`)
+  renameSync(`${file}.partial`, file)
 }
 
 function pricesTable(prices: PriceTable, region: string): string {
