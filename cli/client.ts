@@ -5,7 +5,15 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type { LogPage, RunDetail, RunList, Upload, UploadRequest } from '../core/run-view.ts'
+import type {
+  LogPage,
+  Resumption,
+  RunDetail,
+  RunList,
+  TeamView,
+  Upload,
+  UploadRequest,
+} from '../core/run-view.ts'
 import type { Target } from './target.ts'
 
 /** The HTTP API of a deployment; each request signed with SigV4. */
@@ -29,6 +37,11 @@ export class Client {
   listRuns = (limit: number, cursor: string | undefined) =>
     this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), ...(cursor && { cursor }) })
   getRun = (runId: string) => this.#send<RunDetail>('GET', `/v1/runs/${encodeURIComponent(runId)}`)
+  cancelRun = (runId: string, now: boolean) =>
+    this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/cancel`, { now })
+  resumeRun = (runId: string, resumption: Resumption) =>
+    this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/resume`, resumption)
+  getTeam = () => this.#send<TeamView>('GET', '/v1/team')
   getMetrics = (runId: string) => this.#send<Metrics>('GET', `/v1/runs/${encodeURIComponent(runId)}/metrics`)
   getSamples = (runId: string) =>
     this.#send<Evaluation>('GET', `/v1/runs/${encodeURIComponent(runId)}/samples`)

@@ -10,7 +10,7 @@ const UNASKED_USD = 1
 export interface StartCircumstances {
   /** Undefined where none could be made. */
   readonly estimate: Estimate | undefined
-  /** What training may cost at most: asked for on the command line, or in the recipe. */
+  /** What the run may cost at most: asked for on the command line, or in the recipe. */
   readonly maxUsd: number | undefined
   /** Leave that was given beforehand, by --yes. */
   readonly isAllowed: boolean
@@ -28,7 +28,7 @@ export interface StartCircumstances {
  */
 export function mayStart(given: StartCircumstances): 'start' | 'ask' {
   const { estimate, maxUsd, isAllowed, isLimited, isInteractive, isPaid } = given
-  const least = estimate?.options[0]?.train.usd.low
+  const least = estimate?.options[0]?.total.usd.low
   if (maxUsd !== undefined && least !== undefined && least > maxUsd) throw overLimit(estimate, least, maxUsd)
   if (isAllowed) return 'start'
   if (isInteractive) return 'ask'
@@ -38,7 +38,7 @@ export function mayStart(given: StartCircumstances): 'start' | 'ask' {
     estimate
       ? `The run may cost up to ${usd(mostUsd(estimate))}, and nobody is there to be asked.`
       : 'What the run costs is not known, and nobody is there to be asked.',
-    'Give --yes to start it all the same, or --max-usd with what training may cost.',
+    'Give --yes to start it all the same, or --max-usd with what it may cost.',
   )
 }
 
@@ -51,7 +51,7 @@ function overLimit(estimate: Estimate | undefined, least: number, maxUsd: number
   const option = estimate?.options[0]
   return new RoslinError(
     'ESTIMATE_OVER_LIMIT',
-    `Training costs at least ${usd(least)} on ${option?.instanceType} ${option?.purchase}; the limit is ${usd(maxUsd)}.`,
+    `The run costs at least ${usd(least)} on ${option?.instanceType} ${option?.purchase}; the limit is ${usd(maxUsd)}.`,
     'Raise the limit (--max-usd, or limits.maxUsd in the recipe), train fewer epochs, or put a cheaper option first.',
     [{ path: 'limits.maxUsd', message: `is ${maxUsd}: below the estimate's low end` }],
   )

@@ -10,6 +10,7 @@ import { addPricesCommand } from './commands/prices.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
 import { addStartCommand } from './commands/start.ts'
+import { addTeamCommand } from './commands/team.ts'
 import { CLI_EXIT, exitCodeOf } from './exit-codes.ts'
 import { printError, say } from './output.ts'
 
@@ -26,6 +27,7 @@ addRunCommand(program)
 addRunsCommand(program)
 addLogsCommand(program)
 addPricesCommand(program)
+addTeamCommand(program)
 addDoctorCommand(program)
 
 // `roslin … | head` reads what it wants and goes: that is no error.

@@ -133,18 +133,16 @@ function notes(recipe: Recipe, options: readonly Unmarked[]): string[] {
   ]
 }
 
-/** Where training would be stopped before its end. */
+/** Where the run would be stopped before its end. */
 function pastLimits({ limits }: Recipe, options: readonly Unmarked[]): string[] {
   const note = (limit: string, isPast: (option: Unmarked) => boolean) => {
     const names = options.filter(isPast).map(optionName)
-    return names.length > 0 ? [`Training is expected to pass ${limit} on ${names.join(', ')}.`] : []
+    return names.length > 0 ? [`The run is expected to pass ${limit} on ${names.join(', ')}.`] : []
   }
-  const { maxHours, maxUsd } = limits
+  const { maxHours, maxUsd = Infinity } = limits
   return [
     ...note(`limits.maxHours (${maxHours})`, ({ train }) => train.hours.expected > maxHours),
-    ...(maxUsd === undefined
-      ? []
-      : note(`limits.maxUsd ($${maxUsd})`, ({ train }) => train.usd.expected > maxUsd)),
+    ...note(`limits.maxUsd ($${maxUsd})`, ({ total }) => total.usd.expected > maxUsd),
   ]
 }
 

@@ -45,3 +45,9 @@ export function deployment(): Deployment {
     trainerImage: variables.TRAINER_IMAGE,
   }
 }
+
+/** What the team may spend in a month; undefined where its file sets no limit. */
+export function monthlyLimitUsd(): number | undefined {
+  const value = process.env.MONTHLY_BUDGET_USD
+  return value ? Number(value) : undefined
+}

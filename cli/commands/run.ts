@@ -29,7 +29,7 @@ export function addRunCommand(program: Command): void {
     .option('--watch', 'follow it to its end; Ctrl-C detaches, the run goes on')
     .option('-y, --yes', 'start it without asking')
     .addOption(
-      new Option('--max-usd <dollars>', "what training may cost, instead of the recipe's limit").argParser(
+      new Option('--max-usd <dollars>', "what it may cost in all, instead of the recipe's limit").argParser(
         positive,
       ),
     )

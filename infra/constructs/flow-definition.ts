@@ -13,7 +13,7 @@ const FLOW_TIMEOUT_SECONDS = 30 * 24 * 3600
 const LONGEST_WAIT_SECONDS = 24 * 3600
 const LAMBDA_TIMEOUT_SECONDS = 180
 
-/** Faults of the services themselves: the step never ran, so it may be sent again. */
+/** Faults of the services, and functions that died: every step may be run again, and leaves what one run leaves. */
 const RETRY = [
   {
     ErrorEquals: [
@@ -21,6 +21,9 @@ const RETRY = [
       'Lambda.AWSLambdaException',
       'Lambda.SdkClientException',
       'Lambda.TooManyRequestsException',
+      'Lambda.Unknown',
+      'Runtime.ExitError',
+      'Sandbox.Timedout',
       'Batch.BatchException',
       'Batch.ServerException',
     ],
@@ -32,6 +35,7 @@ const RETRY = [
 ]
 
 const RUN_ID = '{% $states.context.Execution.Input.runId %}'
+const EXECUTION = '{% $states.context.Execution.Input.execution %}'
 
 /**
  * Plan → Prepare → Train → Evaluate → Register. A job that failed goes to Classify, which sends it to the same capacity option again,
@@ -39,27 +43,42 @@ const RUN_ID = '{% $states.context.Execution.Input.runId %}'
  */
 export function flowDefinition(props: FlowDefinitionProps) {
   return {
-    Comment: 'One run: its input is {"runId"}, and its name is that id',
+    Comment: 'One execution of a run: its input is {"runId", "execution"}, and its name is made of both',
     QueryLanguage: 'JSONata',
     TimeoutSeconds: FLOW_TIMEOUT_SECONDS,
     StartAt: 'Plan',
     States: {
       Plan: {
-        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID }),
+        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID, execution: EXECUTION }),
         Assign: {
+          from: '{% $states.result.Payload.from %}',
           planUri: '{% $states.result.Payload.planUri %}',
           jobs: '{% $states.result.Payload.jobs %}',
           progress: '{% $states.result.Payload.progress %}',
         },
         Output: {},
         Catch: catchAs('plan', 'Fail'),
-        Next: 'Prepare',
+        Next: 'Begin',
+      },
+      // A run that goes on does not do again what is done.
+      Begin: {
+        Type: 'Choice',
+        Choices: [
+          { Condition: "{% $from = 'train' %}", Next: 'Train' },
+          { Condition: "{% $from = 'evaluate' %}", Next: 'Evaluate' },
+          { Condition: "{% $from = 'register' %}", Next: 'Register' },
+        ],
+        Default: 'Prepare',
       },
       Prepare: batchTask('prepare', props.team, 'Train'),
       Train: batchTask('train', props.team, 'Evaluate'),
       Evaluate: batchTask('evaluate', props.team, 'Register'),
       Register: {
-        ...lambdaTask(props.registerFunctionArn, { runId: RUN_ID, planUri: '{% $planUri %}' }),
+        ...lambdaTask(props.registerFunctionArn, {
+          runId: RUN_ID,
+          execution: EXECUTION,
+          planUri: '{% $planUri %}',
+        }),
         Output: '{% $states.result.Payload %}',
         Catch: catchAs('register', 'Fail'),
         Next: 'Succeeded',
@@ -77,6 +96,7 @@ export function flowDefinition(props: FlowDefinitionProps) {
         Assign: {
           action: '{% $states.result.Payload.action %}',
           progress: '{% $states.result.Payload.progress %}',
+          failure: '{% $states.result.Payload.failure %}',
         },
         Output: {},
         // What failed first stays the reason.
@@ -95,8 +115,10 @@ export function flowDefinition(props: FlowDefinitionProps) {
       Fail: {
         ...lambdaTask(props.failFunctionArn, {
           runId: RUN_ID,
+          execution: EXECUTION,
           step: '{% $failedStep %}',
           error: '{% $error %}',
+          failure: '{% $failure %}',
         }),
         Output: '{% $states.result.Payload %}',
         Next: 'Failed',
@@ -124,13 +146,14 @@ function batchTask(step: StepName, team: string, next: string) {
     Resource: 'arn:aws:states:::batch:submitJob.sync',
     TimeoutSeconds: `{% $jobs.${step}[$progress.option].timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
     Arguments: {
-      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Input.runId %}`,
+      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
       // Not read by the container: they tell whose job it is, in the job's events too.
       Parameters: {
         runId: RUN_ID,
         step,
+        execution: '{% $string($states.context.Execution.Input.execution) %}',
         attempt: '{% $string($progress.attempt) %}',
         option: '{% $string($progress.option) %}',
       },
@@ -158,7 +181,7 @@ function catchAs(step: string, next: string) {
   return [
     {
       ErrorEquals: ['States.ALL'],
-      Assign: { failedStep: step, error: '{% $states.errorOutput %}' },
+      Assign: { failedStep: step, error: '{% $states.errorOutput %}', failure: null },
       Next: next,
     },
   ]

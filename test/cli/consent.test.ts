@@ -20,7 +20,7 @@ function estimateOf(...capacity: ReturnType<typeof capacityOption>[]) {
   })
 }
 
-/** $18.11 to $31.70 for training, $36.50 with Evaluate at most. */
+/** $21.50 to $36.50. */
 const dear = estimateOf(capacityOption('p3dn.24xlarge'))
 const circumstances: StartCircumstances = {
   estimate: dear,
@@ -78,16 +78,16 @@ describe('a run', () => {
     ["of the recipe's own", {}],
     ['and --yes', { isAllowed: true }],
     ['at a terminal', { isInteractive: true }],
-  ])('is refused where training cannot keep its limit: %s', (_, given) => {
-    const error = thrownBy(() => mayStart({ ...circumstances, ...given, maxUsd: 18 }))
+  ])('is refused where it cannot keep its limit: %s', (_, given) => {
+    const error = thrownBy(() => mayStart({ ...circumstances, ...given, maxUsd: 20 }))
     expect(error.code).toBe('ESTIMATE_OVER_LIMIT')
     expect(error.message).toBe(
-      'Training costs at least $18.11 on p3dn.24xlarge on-demand; the limit is $18.00.',
+      'The run costs at least $21.50 on p3dn.24xlarge on-demand; the limit is $20.00.',
     )
   })
 
   it('may start where only the low end of its estimate keeps the limit', () => {
-    expect(mayStart({ ...circumstances, isLimited: true, maxUsd: 18.2 })).toBe('start')
+    expect(mayStart({ ...circumstances, isLimited: true, maxUsd: 21.6 })).toBe('start')
   })
 
   it('on Spot is not held to the list price by its limit', () => {

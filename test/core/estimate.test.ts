@@ -135,11 +135,11 @@ describe('an estimate', () => {
     expect(single.train.hours.expected / half.train.hours.expected).toBeCloseTo(312 / 19.5, 0)
   })
 
-  it('says where training would be stopped by its limits before its end', () => {
+  it('says where the run would be stopped by its limits before its end', () => {
     const limited = { ...dolly, limits: { maxHours: 0.5, maxUsd: 20 } }
     const { notes } = estimate(limited)
-    expect(notes).toContain('Training is expected to pass limits.maxHours (0.5) on p3dn.24xlarge on-demand.')
-    expect(notes).toContain('Training is expected to pass limits.maxUsd ($20) on p3dn.24xlarge on-demand.')
+    expect(notes).toContain('The run is expected to pass limits.maxHours (0.5) on p3dn.24xlarge on-demand.')
+    expect(notes).toContain('The run is expected to pass limits.maxUsd ($20) on p3dn.24xlarge on-demand.')
     expect(estimate().notes.join()).not.toContain('limits.')
   })
 

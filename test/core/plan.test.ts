@@ -71,8 +71,8 @@ describe('a plan', () => {
   })
 
   it("gives training the recipe's hours, in seconds", () => {
-    expect(plan(recipe({ limits: { maxHours: 0.5 } })).steps.train.timeoutSeconds).toBe(1800)
-    expect(plan(recipe({ limits: { maxHours: 0.0001 } })).steps.train.timeoutSeconds).toBe(1)
+    expect(plan(recipe({ limits: { maxHours: 0.5 } })).capacity[0]?.trainTimeoutSeconds).toBe(1800)
+    expect(plan(recipe({ limits: { maxHours: 0.0001 } })).capacity[0]?.trainTimeoutSeconds).toBe(1)
   })
 
   it('inherits the strictest licence, and says from where', () => {

@@ -97,7 +97,10 @@ describe('after a run has succeeded', () => {
 
     const planUri = ended.planUri ?? ''
     // Register may be sent twice; and this time the last of the jobs' events is in.
-    expect((await deployment.invoke('FlowRegister', { runId: ended.runId, planUri })).error).toBeUndefined()
+    expect(
+      (await deployment.invoke('FlowRegister', { runId: ended.runId, execution: ended.execution, planUri }))
+        .error,
+    ).toBeUndefined()
     const { options } = await estimated({ recipe })
     for (const { speed, train } of options) {
       expect(speed).toEqual({ basis: 'measured', tokensPerSecond: { low: 1000, expected: 1000, high: 1000 } })
@@ -194,7 +197,7 @@ describe('the command line', () => {
     expect((await deployment.ended(run.runId)).status).toBe('succeeded')
   })
 
-  it('roslin run starts nothing where training cannot keep its limit', async () => {
+  it('roslin run starts nothing where it cannot keep its limit', async () => {
     const dataset = { source: 'alpaca_data.json', licence: 'CC-BY-NC-4.0' }
     writeFileSync(
       join(folder, 'alpaca_data.json'),
@@ -205,7 +208,7 @@ describe('the command line', () => {
     const before = await deployment.executions()
     const file = await recipeFile('over', { dataset })
     const { code, stdout, stderr } = await roslin('run', file, '--max-usd', '0.000001', '--yes')
-    expect(stderr).toContain('ESTIMATE_OVER_LIMIT: Training costs at least $0.0')
+    expect(stderr).toContain('ESTIMATE_OVER_LIMIT: The run costs at least $0.0')
     expect(stdout).toBe('')
     expect(code).toBe(2)
     expect(await deployment.executions()).toEqual(before)

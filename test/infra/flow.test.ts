@@ -7,6 +7,7 @@ import { everyCapacity, onlyResource, resourcesOf, synthesise } from '../support
 interface State {
   readonly Type: string
   readonly Next?: string
+  readonly Default?: string
   readonly TimeoutSeconds?: unknown
   readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[]
   readonly Catch?: readonly { readonly ErrorEquals: readonly string[]; readonly Next: string }[]
@@ -40,8 +41,9 @@ describe('the flow', () => {
 
   it('goes from Plan through every step to Succeeded', () => {
     const path: string[] = []
-    for (let at: string | undefined = definition.StartAt; at; at = states[at]?.Next) path.push(at)
-    expect(path).toEqual(['Plan', 'Prepare', 'Train', 'Evaluate', 'Register', 'Succeeded'])
+    const after = (name: string) => states[name]?.Next ?? states[name]?.Default
+    for (let at: string | undefined = definition.StartAt; at; at = after(at)) path.push(at)
+    expect(path).toEqual(['Plan', 'Begin', 'Prepare', 'Train', 'Evaluate', 'Register', 'Succeeded'])
   })
 
   it('has an end: as a whole, and in every state that can wait', () => {
@@ -72,7 +74,7 @@ describe('the flow', () => {
     expect(states[name]?.Catch).toEqual([
       {
         ErrorEquals: ['States.ALL'],
-        Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}' },
+        Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}', failure: null },
         Next: next,
       },
     ])
@@ -103,12 +105,18 @@ describe('the flow', () => {
     expect(states.Failed?.Type).toBe('Fail')
   })
 
-  it('sends a step again only after faults of the services, never after its own errors', () => {
+  it('begins with the step that a run goes on with, and with Prepare where it is new', () => {
+    const { Choices, Default } = definition.States.Begin
+    expect(Choices.map(({ Next }) => Next)).toEqual(['Train', 'Evaluate', 'Register'])
+    expect(Default).toBe('Prepare')
+  })
+
+  it('sends a step again only after faults of the services and deaths of functions, never after its own errors', () => {
     const retried = new Set(
       tasks.flatMap(([, { Retry }]) => (Retry ?? []).flatMap(({ ErrorEquals }) => ErrorEquals)),
     )
-    for (const name of retried) expect(name).toMatch(/^(Lambda|Batch)\./)
-    expect(retried).not.toContain('Lambda.Unknown')
+    for (const name of retried) expect(name).toMatch(/^(Lambda|Batch|Runtime|Sandbox)\./)
+    for (const all of ['States.ALL', 'States.TaskFailed']) expect(retried).not.toContain(all)
   })
 
   it('gives a container the place of its plan, the name of its step, and which try on which option it is', () => {

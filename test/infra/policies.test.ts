@@ -19,6 +19,8 @@ const WITHOUT_RESOURCE = [
   'logs:PutResourcePolicy',
   'logs:UpdateLogDelivery',
   'batch:DescribeJobs',
+  'batch:ListJobs',
+  'dynamodb:ListStreams',
   'ecr:GetAuthorizationToken',
 ]
 

@@ -189,7 +189,8 @@ export class Deployment {
       const settled = run.attempts.filter(
         ({ jobStatus }) => jobStatus === 'SUCCEEDED' || jobStatus === 'FAILED',
       )
-      const all = settled.length === run.attempts.length && settled.length >= started.length
+      const all =
+        settled.length === run.attempts.length && settled.length >= started.length && !run.reservation
       return all ? run : undefined
     })
   }
