@@ -159,8 +159,9 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
       attributes: {
         team: { type: 'string', required: true },
         month: { type: 'string', required: true },
-        committedUsd: { type: 'number', required: true, default: 0 },
-        spentUsd: { type: 'number', required: true, default: 0 },
+        // Sums, only ever added to: a default would be written over them.
+        committedUsd: { type: 'number' },
+        spentUsd: { type: 'number' },
       },
       indexes: {
         byMonth: { pk: { field: pk, composite: ['team'] }, sk: { field: sk, composite: ['month'] } },

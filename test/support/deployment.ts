@@ -1,5 +1,5 @@
 import { Sha256 } from '@aws-crypto/sha256-js'
-import { BatchClient, DescribeJobsCommand } from '@aws-sdk/client-batch'
+import { BatchClient, DescribeJobsCommand, TerminateJobCommand } from '@aws-sdk/client-batch'
 import {
   CloudFormationClient,
   DescribeStackResourcesCommand,
@@ -8,7 +8,7 @@ import {
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
+import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { HttpRequest } from '@smithy/protocol-http'
@@ -223,6 +223,18 @@ export class Deployment {
 
   executionArn(runId: string): string {
     return `${this.aliasArn.replace(/:live$/, '').replace(':stateMachine:', ':execution:')}:${runId}`
+  }
+
+  /** @param name the execution's: the run's id, and from its first resume on a number after it. */
+  async executionStatus(name: string): Promise<string | undefined> {
+    const { status } = await this.sfn.send(
+      new DescribeExecutionCommand({ executionArn: this.executionArn(name) }),
+    )
+    return status
+  }
+
+  async terminate(jobId: string): Promise<void> {
+    await this.batch.send(new TerminateJobCommand({ jobId, reason: 'The test is done with it.' }))
   }
 
   async job(jobId: string) {
