@@ -133,6 +133,26 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
+  /** One a run that has succeeded, under the shape of its training: how fast it was. */
+  const throughput = new Entity(
+    {
+      model: { entity: 'throughput', version: '1', service: SERVICE },
+      attributes: {
+        team: { type: 'string', required: true },
+        shape: { type: 'string', required: true },
+        runId: { type: 'string', required: true },
+        tokensPerSecond: { type: 'number', required: true },
+      },
+      indexes: {
+        byShape: {
+          pk: { field: pk, composite: ['team', 'shape'] },
+          sk: { field: sk, composite: ['runId'] },
+        },
+      },
+    },
+    { client, table },
+  )
+
   const teamMonth = new Entity(
     {
       model: { entity: 'teamMonth', version: '1', service: SERVICE },
@@ -150,7 +170,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
-  return new Service({ run, attempt, modelVersion, teamMonth }, { client, table })
+  return new Service({ run, attempt, modelVersion, teamMonth, throughput }, { client, table })
 }
 
 export type RoslinTable = ReturnType<typeof openTable>
