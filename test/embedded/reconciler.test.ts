@@ -104,28 +104,4 @@ describe('the reconciler', () => {
     expect((await deployment.job(foreign))?.status).not.toBe('FAILED')
     await deployment.terminate(foreign)
   })
-
-  it('moves a job on that waited longer than its option allows, and says so', async () => {
-    const holders = await Promise.all([1, 2, 3].map(() => deployment.start('train:sleep=600@1')))
-    for (const { runId } of holders) {
-      await deployment.until(runId, 'trains', ({ status }) => status === 'training')
-    }
-    const { runId } = await deployment.start()
-    // Prepare waits too, and has no other queue to go to: only one slot is freed for it.
-    await client.cancelRun(holders[0]?.runId ?? '', true)
-    const blocker = await deployment.start('prepare:sleep=600@1')
-    await deployment.until(
-      runId,
-      'waits or trains',
-      ({ status }) => status === 'waiting' || status === 'training',
-    )
-    const waiting = await client.getRun(runId)
-    if (waiting.status === 'waiting') {
-      await reconcile(25 * 60)
-    }
-    for (const one of [...holders.slice(1), blocker]) await client.cancelRun(one.runId, true)
-    const run = await deployment.ended(runId)
-    expect(run.status).toBe('succeeded')
-    expect(run.timeline.find(({ note }) => note)?.note).toContain('Going on with m7i.large spot')
-  })
 })

@@ -99,6 +99,7 @@ export class Deployment {
   readonly bucket: string
   readonly tableName: string
   readonly aliasArn: string
+  readonly topicArn: string
   readonly #lambda: LambdaClient
   readonly #functions: ReadonlyMap<string, string>
 
@@ -116,6 +117,7 @@ export class Deployment {
     this.bucket = outputs.BucketName ?? ''
     this.tableName = outputs.TableName ?? ''
     this.aliasArn = outputs.StateMachineAliasArn ?? ''
+    this.topicArn = outputs.TopicArn ?? ''
     this.#functions = functions
     this.client = new Client({ team: TEAM, apiUrl: this.apiUrl, region: env.AWS_REGION ?? '' })
     this.sfn = new SFNClient({})
