@@ -30,7 +30,9 @@ const TRAINING_HOUR = { s3Puts: 2 * 360, logKib: 720 * 0.2, reconcilerInvocation
 /** States that the run's execution entered: what Step Functions bills, retries aside. */
 export async function stateTransitions(executionArn: string): Promise<number> {
   const client = new SFNClient({})
-  const { events = [] } = await client.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }))
+  const { events = [] } = await client.send(
+    new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }),
+  )
   // And the start itself, to be on the safe side.
   return 1 + events.filter(({ type }) => type?.endsWith('StateEntered')).length
 }

@@ -130,7 +130,9 @@ export async function measure({ peers }: BenchOptions): Promise<Bench> {
         figure("the trainer's own requests before its first line", firstLine.requests, 'requests', {
           target: TARGET_TRAINER_REQUESTS,
         }),
-        figure('state transitions of a run', counted.transitions, 'transitions', { target: TARGET_TRANSITIONS }),
+        figure('state transitions of a run', counted.transitions, 'transitions', {
+          target: TARGET_TRANSITIONS,
+        }),
         figure('control plane of a run with an hour of training, at most', cost.usd, 'USD', {
           target: TARGET_CONTROL_PLANE_USD,
         }),
@@ -184,15 +186,20 @@ async function executionArn(runId: string): Promise<string> {
   const { Stacks } = await new CloudFormationClient({}).send(
     new DescribeStacksCommand({ StackName: `Roslin-${TEAM}-ControlPlane` }),
   )
-  const alias = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'StateMachineAliasArn')?.OutputValue ?? ''
+  const alias =
+    Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'StateMachineAliasArn')?.OutputValue ?? ''
   return `${alias.replace(/:live$/, '').replace(':stateMachine:', ':execution:')}:${runId}`
 }
 
-async function queuedRuns(client: BenchClient, recipe: Recipe): Promise<{ succeeded: number; seconds: number }> {
+async function queuedRuns(
+  client: BenchClient,
+  recipe: Recipe,
+): Promise<{ succeeded: number; seconds: number }> {
   const began = Date.now()
   const waiting = new Set<string>()
   const post = async () => {
-    for (let share = 0; share < QUEUED_RUNS / POSTED_AT_ONCE; share++) waiting.add((await client.createRun(recipe)).runId)
+    for (let share = 0; share < QUEUED_RUNS / POSTED_AT_ONCE; share++)
+      waiting.add((await client.createRun(recipe)).runId)
   }
   await Promise.all(Array.from({ length: POSTED_AT_ONCE }, post))
   let succeeded = 0
