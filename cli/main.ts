@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { RoslinError } from '../core/errors.ts'
 import { Interrupted } from '../local/interruption.ts'
+import { addChaosCommand } from './commands/chaos.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEmbeddedCommands } from './commands/embedded.ts'
 import { addEstimateCommand } from './commands/estimate.ts'
@@ -29,6 +30,7 @@ addLogsCommand(program)
 addPricesCommand(program)
 addTeamCommand(program)
 addDoctorCommand(program)
+addChaosCommand(program)
 
 // `roslin … | head` reads what it wants and goes: that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

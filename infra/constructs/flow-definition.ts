@@ -1,3 +1,4 @@
+import { ERROR_STATUS } from '../../core/errors.ts'
 import type { StepName } from '../../core/plan.ts'
 
 export interface FlowDefinitionProps {
@@ -13,25 +14,36 @@ const FLOW_TIMEOUT_SECONDS = 30 * 24 * 3600
 const LONGEST_WAIT_SECONDS = 24 * 3600
 const LAMBDA_TIMEOUT_SECONDS = 180
 
-/** Faults of the services, and functions that died: every step may be run again, and leaves what one run leaves. */
-const RETRY = [
-  {
-    ErrorEquals: [
-      'Lambda.ServiceException',
-      'Lambda.AWSLambdaException',
-      'Lambda.SdkClientException',
-      'Lambda.TooManyRequestsException',
-      'Lambda.Unknown',
-      'Runtime.ExitError',
-      'Sandbox.Timedout',
-      'Batch.BatchException',
-      'Batch.ServerException',
-    ],
-    IntervalSeconds: 2,
-    MaxAttempts: 6,
-    BackoffRate: 2,
-    JitterStrategy: 'FULL',
-  },
+/** Faults of the services themselves. */
+const SERVICE_RETRY = {
+  ErrorEquals: [
+    'Lambda.ServiceException',
+    'Lambda.AWSLambdaException',
+    'Lambda.SdkClientException',
+    'Lambda.TooManyRequestsException',
+    'Batch.BatchException',
+    'Batch.ServerException',
+    // What Batch's model does not name, throttling among it (TooManyRequestsException).
+    'Batch.AWSBatchException',
+    'Batch.TooManyRequestsException',
+  ],
+  IntervalSeconds: 2,
+  MaxAttempts: 6,
+  BackoffRate: 2,
+  JitterStrategy: 'FULL',
+}
+
+/** A job that failed is Classify's: it is not sent again here. */
+const BATCH_RETRY = [SERVICE_RETRY]
+
+/**
+ * Steps are idempotent: one that died (Runtime.ExitError, Lambda.Unknown) or met a service that failed for longer than its SDK
+ * tries again is sent again. One that refuses says so with a code of ours, and would refuse again.
+ */
+const LAMBDA_RETRY = [
+  { ErrorEquals: Object.keys(ERROR_STATUS).filter((code) => code !== 'INTERNAL'), MaxAttempts: 0 },
+  SERVICE_RETRY,
+  { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2, JitterStrategy: 'FULL' },
 ]
 
 const RUN_ID = '{% $states.context.Execution.Input.runId %}'
@@ -134,7 +146,7 @@ function lambdaTask(functionArn: string, payload: Record<string, string>) {
     Resource: 'arn:aws:states:::lambda:invoke',
     TimeoutSeconds: LAMBDA_TIMEOUT_SECONDS,
     Arguments: { FunctionName: functionArn, Payload: payload },
-    Retry: RETRY,
+    Retry: LAMBDA_RETRY,
   }
 }
 
@@ -170,7 +182,7 @@ function batchTask(step: StepName, team: string, next: string) {
       PropagateTags: true,
       Tags: { 'roslin:team': team, 'roslin:run': RUN_ID, 'roslin:step': step },
     },
-    Retry: RETRY,
+    Retry: BATCH_RETRY,
     Catch: catchAs(step, 'Classify'),
     Output: {},
     Next: next,

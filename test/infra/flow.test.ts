@@ -9,7 +9,7 @@ interface State {
   readonly Next?: string
   readonly Default?: string
   readonly TimeoutSeconds?: unknown
-  readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[]
+  readonly Retry?: readonly { readonly ErrorEquals: readonly string[]; readonly MaxAttempts: number }[]
   readonly Catch?: readonly { readonly ErrorEquals: readonly string[]; readonly Next: string }[]
 }
 
@@ -111,12 +111,19 @@ describe('the flow', () => {
     expect(Default).toBe('Prepare')
   })
 
-  it('sends a step again only after faults of the services and deaths of functions, never after its own errors', () => {
-    const retried = new Set(
-      tasks.flatMap(([, { Retry }]) => (Retry ?? []).flatMap(({ ErrorEquals }) => ErrorEquals)),
-    )
-    for (const name of retried) expect(name).toMatch(/^(Lambda|Batch|Runtime|Sandbox)\./)
-    for (const all of ['States.ALL', 'States.TaskFailed']) expect(retried).not.toContain(all)
+  it('submits a job again only where Batch itself failed: a job that failed is for Classify', () => {
+    for (const step of ['Prepare', 'Train', 'Evaluate']) {
+      const retried = states[step]?.Retry?.flatMap(({ ErrorEquals }) => ErrorEquals)
+      expect(retried).toContain('Batch.AWSBatchException')
+      for (const name of retried ?? []) expect(name).toMatch(/^(Lambda|Batch)\./)
+    }
+  })
+
+  it.each(['Plan', 'Register', 'Classify', 'Fail'])('sends %s again unless it has refused', (step) => {
+    const [refused, ...others] = states[step]?.Retry ?? []
+    expect(refused?.MaxAttempts).toBe(0)
+    expect(refused?.ErrorEquals).toEqual(expect.arrayContaining(['DATASET_INVALID', 'NO_CAPACITY_FITS']))
+    expect(others.at(-1)).toMatchObject({ ErrorEquals: ['States.ALL'], MaxAttempts: 3 })
   })
 
   it('gives a container the place of its plan, the name of its step, and which try on which option it is', () => {

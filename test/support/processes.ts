@@ -8,12 +8,13 @@ const PATIENCE_MILLISECONDS = 90_000
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
+  detail: () => string = () => '',
 ): Promise<T> {
   const deadline = Date.now() + PATIENCE_MILLISECONDS
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (Date.now() > deadline) throw new Error(`never happened: ${what}`)
+    if (Date.now() > deadline) throw new Error(`never happened: ${what} ${detail()}`)
     await sleep(50)
   }
 }
