@@ -34,20 +34,29 @@ export function meanTokensPerSecond({ tokensPerSecond, series }: Metrics): numbe
 
 interface TrainAttempt {
   readonly step: string
+  readonly execution: number
   readonly option: number
   readonly jobStatus: JobStatus
+  readonly machine?: { readonly instanceType: string }
 }
 
 /**
  * The one type that a run trained on, from start to end: metrics of several would be of none. Undefined, too, while the attempt
- * that succeeded is not known: the events of jobs can come late.
+ * that succeeded is not known, for the events of jobs can come late; and where an earlier execution, whose plan had options of
+ * its own, has left no word of its machine.
  */
 export function trainedOn(
   attempts: readonly TrainAttempt[],
+  execution: number,
   capacity: readonly { readonly instanceType: string }[],
 ): InstanceTypeName | undefined {
   const training = attempts.filter(({ step }) => step === 'train')
   if (!training.some(({ jobStatus }) => jobStatus === 'SUCCEEDED')) return undefined
-  const [type, ...others] = new Set(training.map(({ option }) => capacity[option]?.instanceType))
+  const [type, ...others] = new Set(
+    training.map(({ machine, option, ...attempt }) => {
+      const planned = attempt.execution === execution ? capacity[option] : undefined
+      return (machine ?? planned)?.instanceType
+    }),
+  )
   return others.length === 0 && type !== undefined && isInstanceType(type) ? type : undefined
 }

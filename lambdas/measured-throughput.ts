@@ -7,9 +7,9 @@ import { logger } from './logger.ts'
 import { readJson } from './s3-json.ts'
 
 /** Keeps how fast a run trained, for estimates to come. Whatever goes wrong here, the run has succeeded. */
-export async function recordThroughput(plan: Plan): Promise<void> {
+export async function recordThroughput(plan: Plan, execution: number): Promise<void> {
   try {
-    const type = trainedOn((await runs.get(plan.runId))?.attempts ?? [], plan.capacity)
+    const type = trainedOn((await runs.get(plan.runId))?.attempts ?? [], execution, plan.capacity)
     const metrics = await readJson(`${plan.runUri}${RUN_FILES.metrics}`, metricsSchema)
     const tokensPerSecond = metrics && meanTokensPerSecond(metrics)
     if (type === undefined || tokensPerSecond === undefined) return

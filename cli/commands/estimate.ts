@@ -40,7 +40,11 @@ export function addEstimateCommand(program: Command): void {
     .addOption(
       new Option('--tokens-per-row <number>', 'their mean length, prompt and response').argParser(positive),
     )
-    .addOption(new Option('--team <name>', 'whose options: those of teams/<name>.yaml').env('ROSLIN_TEAM'))
+    .addOption(
+      new Option('--team <name>', 'whose options: those of teams/<name>.yaml, or of its deployment').env(
+        'ROSLIN_TEAM',
+      ),
+    )
     .addOption(regionOption('whose prices').conflicts('deployed'))
     .option('--deployed', "ask the team's deployment, which knows how fast earlier runs were")
     .addOption(jsonOption())

@@ -31,7 +31,7 @@ export const handler = step(async ({ runId, execution, planUri }: EvaluatedRun):
   }
   const at = new Date().toISOString()
   const model = await models.register(newModelVersion(plan, planUri, plan.modelUri, at))
-  await recordThroughput(plan)
+  await recordThroughput(plan, execution)
   await runs.advance(runId, { status: 'succeeded', at, moment: { execution }, details: { model } })
   await settleIfDone(runId)
   return model

@@ -39,25 +39,43 @@ describe('the tokens a second of a whole training', () => {
 
 describe('what a run trained on', () => {
   const capacity = ['p4d.24xlarge', 'p4d.24xlarge', 'p3dn.24xlarge'].map((instanceType) => ({ instanceType }))
-  const attempt = (option: number, jobStatus: 'FAILED' | 'SUCCEEDED' | 'RUNNING', step = 'train') => ({
-    step,
+  const attempt = (option: number, jobStatus: 'FAILED' | 'SUCCEEDED' | 'RUNNING', other: object = {}) => ({
+    step: 'train',
+    execution: 1,
     option,
     jobStatus,
+    ...other,
   })
+  const on = (instanceType: string) => ({ machine: { instanceType } })
 
   it.each([
     ['the type of its one attempt', [attempt(2, 'SUCCEEDED')], 'p3dn.24xlarge'],
     ['the same type, bought otherwise', [attempt(0, 'FAILED'), attempt(1, 'SUCCEEDED')], 'p4d.24xlarge'],
     [
       'not what it prepared and evaluated on',
-      [attempt(0, 'SUCCEEDED', 'prepare'), attempt(2, 'SUCCEEDED'), attempt(0, 'SUCCEEDED', 'evaluate')],
+      [
+        attempt(0, 'SUCCEEDED', { step: 'prepare' }),
+        attempt(2, 'SUCCEEDED'),
+        attempt(0, 'SUCCEEDED', { step: 'evaluate' }),
+      ],
       'p3dn.24xlarge',
     ],
     ['nothing, where it was two types', [attempt(0, 'FAILED'), attempt(2, 'SUCCEEDED')], undefined],
+    ['what its container found itself on', [attempt(0, 'SUCCEEDED', on('p5.48xlarge'))], 'p5.48xlarge'],
+    [
+      'what an earlier execution trained on too, by its own word',
+      [attempt(0, 'FAILED', { execution: 0, ...on('p3dn.24xlarge') }), attempt(2, 'SUCCEEDED')],
+      'p3dn.24xlarge',
+    ],
+    [
+      'nothing, where an earlier execution has left no word',
+      [attempt(2, 'FAILED', { execution: 0 }), attempt(2, 'SUCCEEDED')],
+      undefined,
+    ],
     ['nothing, while its success is not known', [attempt(0, 'FAILED'), attempt(0, 'RUNNING')], undefined],
     ['nothing, where no attempt is known', [], undefined],
     ['nothing, where the option is none of the plan', [attempt(7, 'SUCCEEDED')], undefined],
   ])('is %s', (_, attempts, expected) => {
-    expect(trainedOn(attempts, capacity)).toBe(expected)
+    expect(trainedOn(attempts, 1, capacity)).toBe(expected)
   })
 })
