@@ -91,6 +91,9 @@ function refuse(
   if (type.gpu && type.gpu.memoryGiB < (resources.minGpuMemoryGiB ?? 0)) {
     return `has ${type.gpu.memoryGiB} GiB a GPU, ${resources.minGpuMemoryGiB} wanted`
   }
+  if (type.gpu && resources.architectures && !resources.architectures.includes(type.gpu.architecture)) {
+    return `has ${type.gpu.name} (${type.gpu.architecture}), ${resources.architectures.join(' or ')} wanted`
+  }
   if (type.gpu?.architecture === 'volta' && training.precision === 'bf16') return 'V100 has no bf16'
   if (usdPerHour > (resources.maxPriceUsdPerHour ?? Infinity)) {
     return `costs $${usdPerHour} an hour, at most $${resources.maxPriceUsdPerHour} wanted`

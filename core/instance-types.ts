@@ -1,4 +1,5 @@
-export type GpuArchitecture = 'volta' | 'ampere' | 'ada' | 'hopper'
+export const GPU_ARCHITECTURES = ['volta', 'ampere', 'ada', 'hopper'] as const
+export type GpuArchitecture = (typeof GPU_ARCHITECTURES)[number]
 
 interface Gpu {
   readonly name: string

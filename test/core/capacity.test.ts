@@ -33,6 +33,12 @@ describe('the capacity that fits', () => {
     ])
   })
 
+  it('GPT-J-6B on the generations of GPUs that its recipe names', () => {
+    const made = recipe({ resources: { gpus: 8, architectures: ['ampere', 'hopper'] } })
+    expect(fitting(made, GPT_J)).toEqual(['p4d.24xlarge', 'p4de.24xlarge', 'p5.48xlarge'])
+    expect(refusals(made, GPT_J, 'p3dn.24xlarge')).toEqual(['has V100 (volta), ampere or hopper wanted'])
+  })
+
   it('GPT-J-6B in bf16: no V100, which has none', () => {
     const made = recipe({ training: { precision: 'bf16' } })
     expect(refusals(made, GPT_J, 'p3dn.24xlarge')).toEqual(['V100 has no bf16'])
