@@ -34,7 +34,7 @@ describe('the capacity that fits', () => {
   })
 
   it('GPT-J-6B on the generations of GPUs that its recipe names', () => {
-    const made = recipe({ resources: { gpus: 8, architectures: ['ampere', 'hopper'] } })
+    const made = recipe({ resources: { gpus: 8, minGpuMemoryGiB: 32, architectures: ['ampere', 'hopper'] } })
     expect(fitting(made, GPT_J)).toEqual(['p4d.24xlarge', 'p4de.24xlarge', 'p5.48xlarge'])
     expect(refusals(made, GPT_J, 'p3dn.24xlarge')).toEqual(['has V100 (volta), ampere or hopper wanted'])
   })
