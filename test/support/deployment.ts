@@ -4,7 +4,9 @@ import {
   DescribeJobQueuesCommand,
   DescribeJobsCommand,
   type JobSummary,
+  type KeyValuePair,
   ListJobsCommand,
+  SubmitJobCommand,
   TerminateJobCommand,
 } from '@aws-sdk/client-batch'
 import {
@@ -13,7 +15,12 @@ import {
   DescribeStacksCommand,
 } from '@aws-sdk/client-cloudformation'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import {
+  GetFunctionConfigurationCommand,
+  InvokeCommand,
+  LambdaClient,
+  UpdateFunctionConfigurationCommand,
+} from '@aws-sdk/client-lambda'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import {
   DescribeExecutionCommand,
@@ -163,14 +170,18 @@ export class Deployment {
 
   /** Calls a deployed function by the construct it comes from, such as `FlowPlan`. */
   async invoke(construct: string, event: unknown): Promise<{ error: string | undefined; payload: unknown }> {
-    const [, name] =
-      [...this.#functions].find(([id]) => new RegExp(`^${construct}[0-9A-F]{8}$`).test(id)) ?? []
-    if (!name) throw new Error(`no function ${construct}: ${[...this.#functions.keys()]}`)
     const { FunctionError, Payload } = await this.#lambda.send(
-      new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }),
+      new InvokeCommand({ FunctionName: this.#nameOf(construct), Payload: JSON.stringify(event) }),
     )
     const text = Buffer.from(Payload ?? []).toString()
     return { error: FunctionError, payload: text ? JSON.parse(text) : undefined }
+  }
+
+  #nameOf(construct: string): string {
+    const [, name] =
+      [...this.#functions].find(([id]) => new RegExp(`^${construct}[0-9A-F]{8}$`).test(id)) ?? []
+    if (name) return name
+    throw new Error(`no function ${construct}: ${[...this.#functions.keys()]}`)
   }
 
   /** A signed request with a body as it is, where the API's client would send another. */
@@ -249,14 +260,59 @@ export class Deployment {
 
   /** A run for which chaos is at hand before it begins: stored and started as the API does it, under an id known before. */
   async startIn(rules: readonly Rule[], told = '', overrides: Readonly<Record<string, unknown>> = {}) {
-    const runId = ulid()
+    const runId = await this.store(told, overrides)
     await this.chaos(runId, ...rules)
+    await this.startStored(runId)
+    return runId
+  }
+
+  /** A run that is stored, with its share of the budget, and not started. */
+  async store(told = '', overrides: Readonly<Record<string, unknown>> = {}): Promise<string> {
     const recipe = parseRecipe(await this.recipe(told, overrides))
-    const run = { runId, team: TEAM, recipe, createdAt: new Date().toISOString() }
+    const run = { runId: ulid(), team: TEAM, recipe, createdAt: new Date().toISOString() }
     await this.ledger.open(run, { usd: RESERVED_USD, monthlyLimitUsd: undefined })
+    return run.runId
+  }
+
+  async startStored(runId: string): Promise<void> {
     const input = JSON.stringify({ runId, execution: 0 })
     await this.sfn.send(new StartExecutionCommand({ stateMachineArn: this.aliasArn, name: runId, input }))
-    return runId
+  }
+
+  /** Runs the reconciler as if it were later: it leaves alone what has only just happened. */
+  async reconcile({ minutesFromNow = 3 } = {}): Promise<{ error: string | undefined; payload: unknown }> {
+    return this.invoke('ReconcilerHandler', {
+      time: new Date(Date.now() + minutesFromNow * 60_000).toISOString(),
+    })
+  }
+
+  /** The same job once more, as nobody should submit it. */
+  async submitAgain(jobId: string, environment: readonly KeyValuePair[]): Promise<string> {
+    const job = await this.job(jobId)
+    const submitted = await this.batch.send(
+      new SubmitJobCommand({
+        jobName: job?.jobName,
+        jobQueue: job?.jobQueue,
+        jobDefinition: job?.jobDefinition,
+        parameters: job?.parameters,
+        containerOverrides: { environment: [...(job?.container?.environment ?? []), ...environment] },
+      }),
+    )
+    return submitted.jobId ?? ''
+  }
+
+  /** Sets a variable of a function's environment, or removes it; gives back what it was. */
+  async setVariable(construct: string, name: string, value: string | undefined) {
+    const FunctionName = this.#nameOf(construct)
+    const { Environment } = await this.#lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))
+    const { [name]: before, ...others } = Environment?.Variables ?? {}
+    await this.#lambda.send(
+      new UpdateFunctionConfigurationCommand({
+        FunctionName,
+        Environment: { Variables: { ...others, ...(value !== undefined && { [name]: value }) } },
+      }),
+    )
+    return before
   }
 
   /** What the run's containers cost by the hours they ran and the prices in its plan, Prepare's left out. */
