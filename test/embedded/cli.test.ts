@@ -109,7 +109,7 @@ describe('roslin runs cancel, resume and retry', () => {
     const { code, stderr } = await roslin('runs', 'retry', runId, '--from', 'register')
     expect(stderr).toContain('STEP_NOT_REACHED: ')
     expect(stderr).toContain('Begin with train or an earlier step.')
-    expect(code).toBe(1)
+    expect(code).toBe(2)
   })
 
   it.each([
