@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { endChaos, setChaos } from '../../../local/chaos.ts'
+import { endChaos, readChaos, setChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 
 const deployment = await Deployment.open()
@@ -30,6 +30,10 @@ describe.concurrent('a run whose services fail for a while', () => {
     [
       'answers of DynamoDB are lost',
       fail('dynamodb', 'reset', 3, { operation: 'UpdateItem', carriedOut: true }),
+    ],
+    [
+      'the answer is lost that its money is accounted',
+      fail('dynamodb', 'reset', 1, { operation: 'TransactWriteItems', carriedOut: true }),
     ],
     ['Batch is throttled', fail('batch', 'throttled', 1, { operation: 'SubmitJob' })],
     ['Batch fails', fail('batch', 'internal-error', 1, { operation: 'SubmitJob' })],
@@ -66,13 +70,15 @@ describe('a request to start a run', () => {
     ],
     [
       'the run is stored, and the answer is lost',
-      fail('dynamodb', 'reset', 1, { operation: 'PutItem', carriedOut: true }),
+      fail('dynamodb', 'reset', 1, { operation: 'TransactWriteItems', carriedOut: true }),
     ],
-    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'PutItem' })],
+    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'TransactWriteItems' })],
   ])('starts one run, and one only, where %s', async (_, rule) => {
     const before = await deployment.executions()
     await setChaos(deployment.port, { rules: [rule] })
     const { runId } = await deployment.start()
+    const { rules } = await readChaos(deployment.port)
+    expect(rules).toMatchObject([{ applied: rule.times }])
     const run = await deployment.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     const started = (await deployment.executions()).filter((name) => !before.includes(name))
