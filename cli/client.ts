@@ -3,6 +3,7 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { RoslinError } from '../core/errors.ts'
+import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
 import type {
   LogPage,
@@ -31,6 +32,7 @@ export class Client {
   }
 
   health = () => this.#send<{ team: string; version: string }>('GET', '/v1/health')
+  createEstimate = (request: EstimateRequest) => this.#send<Estimate>('POST', '/v1/estimates', request)
   createRun = (recipe: unknown) => this.#send<RunDetail>('POST', '/v1/runs', { recipe })
   listRuns = (limit: number, cursor: string | undefined) =>
     this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), ...(cursor && { cursor }) })

@@ -128,7 +128,7 @@ export function lossLine(metrics: Metrics): string {
   return `training loss ${show(metrics.lossFirst)} → ${show(metrics.lossLast)}; on rows never trained on ${show(heldOut.at(0)?.loss)} → ${show(heldOut.at(-1)?.loss)}`
 }
 
-function plainTable(head: string[], colWidths?: number[]) {
+export function plainTable(head: string[], colWidths?: number[]) {
   const coloured = process.stdout.isTTY && !process.env.NO_COLOR
   return new Table({
     head,

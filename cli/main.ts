@@ -5,7 +5,9 @@ import { Interrupted } from '../local/interruption.ts'
 import { addChaosCommand } from './commands/chaos.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEmbeddedCommands } from './commands/embedded.ts'
+import { addEstimateCommand } from './commands/estimate.ts'
 import { addLogsCommand } from './commands/logs.ts'
+import { addPricesCommand } from './commands/prices.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
 import { addStartCommand } from './commands/start.ts'
@@ -21,9 +23,11 @@ const program = new Command('roslin')
 program.exitOverride().showSuggestionAfterError()
 addStartCommand(program)
 addEmbeddedCommands(program)
+addEstimateCommand(program)
 addRunCommand(program)
 addRunsCommand(program)
 addLogsCommand(program)
+addPricesCommand(program)
 addTeamCommand(program)
 addDoctorCommand(program)
 addChaosCommand(program)

@@ -72,6 +72,8 @@ export const planSchema = z.strictObject({
       amiId: z.string().optional(),
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
+      /** Where the price is not of the team's own region. */
+      priceRegion: z.string().optional(),
       reason: z.string(),
       machine: machineSchema,
       trainTimeoutSeconds: z.int().positive(),
@@ -99,6 +101,7 @@ export interface PinnedInputs {
 /** Where a plan will run: the team's deployment. */
 export interface Deployment {
   readonly team: string
+  readonly region: string
   readonly bucket: string
   readonly cpuJobQueueArn: string
   readonly jobDefinitionArns: Readonly<Record<StepName, string>>
@@ -160,7 +163,7 @@ export function replan(previous: Plan, limits: Recipe['limits'], deployment: Dep
 
 /** Where and within what limits the recipe runs. */
 function placement(recipe: Recipe, parameters: number, deployment: Deployment) {
-  const { fitting, refused } = fittingCapacity(recipe, parameters, deployment.capacity)
+  const { fitting, refused } = fittingCapacity(recipe, parameters, deployment.capacity, deployment.region)
   const budget = runBudget(recipe.limits, Math.max(...fitting.map(({ priceUsdPerHour }) => priceUsdPerHour)))
   const { jobDefinitionArns } = deployment
   return {

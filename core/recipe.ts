@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { RoslinError } from './errors.ts'
+import { GPU_ARCHITECTURES } from './instance-types.ts'
 import { schemaIssues } from './schema-issues.ts'
 
 const slug = z
@@ -138,6 +139,11 @@ const training = z.strictObject({
 const resources = z.strictObject({
   gpus: z.int().min(0).max(8).default(8).describe('GPUs on one instance; 0 trains on CPU'),
   minGpuMemoryGiB: z.number().positive().optional(),
+  architectures: z
+    .array(z.enum(GPU_ARCHITECTURES))
+    .min(1)
+    .optional()
+    .describe('GPUs of these generations alone; default: any'),
   maxPriceUsdPerHour: z.number().positive().optional(),
 })
 

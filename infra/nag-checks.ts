@@ -30,7 +30,7 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
   // test/infra/policies.test.ts lists the actions this may stand beside.
   [
     /^Resource::\*$/,
-    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs and ListJobs, dynamodb:ListStreams, ecr:GetAuthorizationToken.',
+    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs and ListJobs, ec2:DescribeSpotPriceHistory, dynamodb:ListStreams, ecr:GetAuthorizationToken.',
   ],
 ]
 

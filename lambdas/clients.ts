@@ -5,6 +5,7 @@ import { Ledger } from '../core/store/ledger.ts'
 import { ModelStore } from '../core/store/model-store.ts'
 import { RunStore } from '../core/store/run-store.ts'
 import { openTable } from '../core/store/table.ts'
+import { ThroughputStore } from '../core/store/throughput-store.ts'
 import { variable } from './environment.ts'
 
 /** A bucket's name is no host name at an endpoint given by address: there, S3 is asked by path. */
@@ -15,3 +16,4 @@ const table = openTable(DynamoDBDocumentClient.from(new DynamoDBClient({})), var
 export const runs = new RunStore(table)
 export const ledger = new Ledger(table)
 export const models = new ModelStore(table)
+export const throughputs = new ThroughputStore(table)

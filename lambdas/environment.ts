@@ -14,6 +14,8 @@ const deployedCapacity = z.object({
 
 const deployed = z.object({
   TEAM: z.string(),
+  /** Lambda sets it. */
+  AWS_REGION: z.string(),
   BUCKET_NAME: z.string(),
   CPU_JOB_QUEUE_ARN: z.string(),
   JOB_DEFINITION_ARNS: json(z.object({ prepare: z.string(), train: z.string(), evaluate: z.string() })),
@@ -34,6 +36,7 @@ export function deployment(): Deployment {
   const variables = deployed.parse(process.env)
   return {
     team: variables.TEAM,
+    region: variables.AWS_REGION,
     bucket: variables.BUCKET_NAME,
     cpuJobQueueArn: variables.CPU_JOB_QUEUE_ARN,
     jobDefinitionArns: variables.JOB_DEFINITION_ARNS,

@@ -1,10 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { type FlowStep, STEPS } from '../../core/run.ts'
 import { Client } from '../client.ts'
 import { runPage } from '../format.ts'
 import { print, printJson, say } from '../output.ts'
 import { findTarget } from '../target.ts'
-import { jsonOption, teamOption } from './options.ts'
+import { jsonOption, positive, teamOption } from './options.ts'
 import { followRun } from './run.ts'
 
 interface ResumeOptions {
@@ -72,10 +72,4 @@ function addResuming(command: Command): void {
       if (options.json) printJson(run)
       else print(runPage(run))
     })
-}
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (value > 0 && Number.isFinite(value)) return value
-  throw new InvalidArgumentError('It must be a number above 0.')
 }

@@ -133,13 +133,33 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
+  /** One a run that has succeeded, under the shape of its training: how fast it was. */
+  const throughput = new Entity(
+    {
+      model: { entity: 'throughput', version: '1', service: SERVICE },
+      attributes: {
+        team: { type: 'string', required: true },
+        shape: { type: 'string', required: true },
+        runId: { type: 'string', required: true },
+        tokensPerSecond: { type: 'number', required: true },
+      },
+      indexes: {
+        byShape: {
+          pk: { field: pk, composite: ['team', 'shape'] },
+          sk: { field: sk, composite: ['runId'] },
+        },
+      },
+    },
+    { client, table },
+  )
+
   const teamMonth = new Entity(
     {
       model: { entity: 'teamMonth', version: '1', service: SERVICE },
       attributes: {
         team: { type: 'string', required: true },
         month: { type: 'string', required: true },
-        // No defaults: an upsert would write them over what is there.
+        // Sums, only ever added to: a default would be written over them.
         committedUsd: { type: 'number' },
         spentUsd: { type: 'number' },
       },
@@ -150,7 +170,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
-  return new Service({ run, attempt, modelVersion, teamMonth }, { client, table })
+  return new Service({ run, attempt, modelVersion, teamMonth, throughput }, { client, table })
 }
 
 export type RoslinTable = ReturnType<typeof openTable>

@@ -135,6 +135,10 @@ export class Jobs extends Construct {
     for (const prefix of read) bucket.grantRead(role, prefix)
     for (const prefix of write) bucket.grantPut(role, prefix)
     for (const prefix of remove) bucket.grantDelete(role, prefix)
+    if (ON_CAPACITY.includes(step)) {
+      // What a Spot machine really costs. EC2's Describe knows no resources.
+      role.addToPolicy(new PolicyStatement({ actions: ['ec2:DescribeSpotPriceHistory'], resources: ['*'] }))
+    }
     return role
   }
 

@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { RoslinError } from '../../core/errors.ts'
 import { variable } from '../environment.ts'
 import { logger } from '../logger.ts'
+import { estimateRoutes } from './estimates.ts'
 import { logRoutes } from './logs.ts'
 import { runActionRoutes } from './run-actions.ts'
 import { runRoutes } from './runs.ts'
@@ -34,6 +35,7 @@ app.get('/v1/health', (context) =>
 app.route('/v1/runs', runRoutes)
 app.route('/v1/runs', runActionRoutes)
 app.route('/v1/runs', logRoutes)
+app.route('/v1/estimates', estimateRoutes)
 app.route('/v1/team', teamRoutes)
 app.route('/v1/uploads', uploadRoutes)
 

@@ -1,8 +1,10 @@
+import { optionName } from '../../core/capacity.ts'
 import { type Plan, type PlannedStep, planSchema, replan, type StepName } from '../../core/plan.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
 import type { FlowStep, RunStatus } from '../../core/run.ts'
 import { planFile } from '../../core/storage-layout.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
+import type { RunCapacity } from '../../core/store/table.ts'
 import { runs } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
@@ -39,15 +41,23 @@ export const handler = step(
       purchase,
       priceUsdPerHour,
     }))
+    const note = changeOfOption(run.capacity, options[0])
     await runs.advance(runId, {
       status: STATUS_OF[run.from],
       at: new Date().toISOString(),
       moment: { execution },
+      ...(note && { note }),
       details: { planUri, options, ...(options[0] && { capacity: options[0] }) },
     })
     return { planUri, from: run.from, jobs: jobsOf(plan), progress: progressAfter(run, attempts) }
   },
 )
+
+/** A run that goes on tries its options from the first on. */
+function changeOfOption(last: RunCapacity | undefined, first: RunCapacity | undefined): string | undefined {
+  if (!last || !first || optionName(last) === optionName(first)) return undefined
+  return `Going back from ${optionName(last)} to ${optionName(first)}, the first of its capacity options.`
+}
 
 /** A run that goes on keeps what it was planned with. */
 async function planOf({ runId, createdAt, recipe, planUri }: Run): Promise<Plan> {

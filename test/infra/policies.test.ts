@@ -20,6 +20,7 @@ const WITHOUT_RESOURCE = [
   'logs:UpdateLogDelivery',
   'batch:DescribeJobs',
   'batch:ListJobs',
+  'ec2:DescribeSpotPriceHistory',
   'dynamodb:ListStreams',
   'ecr:GetAuthorizationToken',
 ]

@@ -7,6 +7,7 @@ import {
   type KeyValuePair,
   ListJobsCommand,
   SubmitJobCommand,
+  TerminateJobCommand,
 } from '@aws-sdk/client-batch'
 import {
   CloudFormationClient,
@@ -21,7 +22,12 @@ import {
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { ListExecutionsCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
+import {
+  DescribeExecutionCommand,
+  ListExecutionsCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { HttpRequest } from '@smithy/protocol-http'
@@ -100,6 +106,7 @@ export class Deployment {
   readonly bucket: string
   readonly tableName: string
   readonly aliasArn: string
+  readonly topicArn: string
   readonly #lambda: LambdaClient
   readonly #functions: ReadonlyMap<string, string>
 
@@ -117,6 +124,7 @@ export class Deployment {
     this.bucket = outputs.BucketName ?? ''
     this.tableName = outputs.TableName ?? ''
     this.aliasArn = outputs.StateMachineAliasArn ?? ''
+    this.topicArn = outputs.TopicArn ?? ''
     this.#functions = functions
     this.client = new Client({ team: TEAM, apiUrl: this.apiUrl, region: env.AWS_REGION ?? '' })
     this.sfn = new SFNClient({})
@@ -429,6 +437,18 @@ export class Deployment {
 
   executionArn(runId: string): string {
     return `${this.aliasArn.replace(/:live$/, '').replace(':stateMachine:', ':execution:')}:${runId}`
+  }
+
+  /** @param name the execution's: the run's id, and from its first resume on a number after it. */
+  async executionStatus(name: string): Promise<string | undefined> {
+    const { status } = await this.sfn.send(
+      new DescribeExecutionCommand({ executionArn: this.executionArn(name) }),
+    )
+    return status
+  }
+
+  async terminate(jobId: string): Promise<void> {
+    await this.batch.send(new TerminateJobCommand({ jobId, reason: 'The test is done with it.' }))
   }
 
   async job(jobId: string) {

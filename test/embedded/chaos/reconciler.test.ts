@@ -11,29 +11,11 @@ afterAll(() => deployment.booksBalance())
 const drop = (more: object) => ({ kind: 'disturb-event', action: 'drop', ...more })
 
 describe('the reconciler', () => {
-  it('starts a run that was stored and never started', async () => {
-    const runId = await deployment.store()
-    await deployment.reconcile()
-    const run = await deployment.nothingIsLeft(runId)
-    expect(run.status).toBe('succeeded')
-    expect(run.timeline.filter(({ note }) => note)).toEqual([
-      expect.objectContaining({ note: 'Repaired: the run was stored and never started.' }),
-    ])
-  })
-
-  it('starts it once, however often it looks at once', async () => {
+  it('starts a run that was stored and never started: once, however often it looks at once', async () => {
     const runId = await deployment.store()
     await Promise.all([1, 2, 3].map(() => deployment.reconcile()))
     const run = await deployment.nothingIsLeft(runId)
     expect(run.attempts).toHaveLength(3)
-  })
-
-  it('leaves a run alone that has only just been stored', async () => {
-    const runId = await deployment.store()
-    await deployment.reconcile({ minutesFromNow: 0 })
-    expect(await deployment.client.getRun(runId)).toMatchObject({ status: 'queued' })
-    await deployment.client.cancelRun(runId, false)
-    await deployment.nothingIsLeft(runId)
   })
 
   it('ends a run whose execution was stopped, and nobody heard of it', async () => {
