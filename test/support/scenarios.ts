@@ -71,7 +71,7 @@ export class Scenarios {
     return this.#deployment.invoke('ReconcilerHandler', { time })
   }
 
-  /** The same job once more, as nobody should submit it. @param parameters left out, they say whose job it is. */
+  /** The same job once more, as nobody should submit it; with `parameters` of its own, it is somebody else's. */
   async submitAgain(
     jobId: string,
     environment: readonly KeyValuePair[],
@@ -80,7 +80,7 @@ export class Scenarios {
     const job = await this.#deployment.job(jobId)
     const submitted = await this.#deployment.batch.send(
       new SubmitJobCommand({
-        jobName: job?.jobName,
+        jobName: parameters ? 'foreign' : job?.jobName,
         jobQueue: job?.jobQueue,
         jobDefinition: job?.jobDefinition,
         parameters: parameters ?? job?.parameters,
