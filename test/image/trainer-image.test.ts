@@ -51,7 +51,7 @@ describe.skipIf(missing.length > 0)("the trainer's image", () => {
   it('has a list of what is in it, PyTorch with its version among them', async () => {
     const sbom = JSON.parse(await inside('cat', '/opt/trainer/sbom.json'))
     expect(sbom.bomFormat).toBe('CycloneDX')
-    const locked = /^torch==(\S+)/m.exec(readFileSync('containers/trainer/requirements.lock', 'utf8'))?.[1]
+    const locked = /^torch==(\S+)/m.exec(readFileSync('containers/trainer/main.lock', 'utf8'))?.[1]
     const torch = sbom.components.find(({ name }: { name: string }) => name === 'torch')
     expect(torch.version).toBe(locked)
   })
