@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { z } from 'zod'
 import type { Recipe } from '../core/recipe.ts'
 import { hasEnded } from '../core/run.ts'
@@ -22,6 +23,8 @@ const { remember } = await import('../local/embedded.ts')
 const { emulatorHealth, endpointOf, startEmulator } = await import('../local/emulator.ts')
 const { root } = await import('../local/paths.ts')
 const { ensurePython } = await import('../local/python.ts')
+const { firstLineOfTrainer } = await import('./first-line.ts')
+const { controlPlaneUsd, stateTransitions } = await import('./flow-cost.ts')
 const { installMetaflow } = await import('./metaflow.ts')
 
 const PORT = 4791
@@ -34,11 +37,21 @@ const REST_MILLISECONDS = 75_000
 
 /** Targets: what a person takes for immediate, and what a laptop does not notice. */
 const TARGET_FLOW_SECONDS = 5
-const TARGET_FIRST_LINE_SECONDS = 1.5
+const TARGET_FIRST_LINE_SECONDS = 2
+const TARGET_TRANSITIONS = 15
+const TARGET_CONTROL_PLANE_USD = 0.01
+/** Of the trainer itself: Metaflow's task makes 34 to 63 before it says a word. */
+const TARGET_TRAINER_REQUESTS = 6
+
+/** Runs that are started at once, and how many of them are posted at a time. */
+const QUEUED_RUNS = 200
+const POSTED_AT_ONCE = 10
+/** More than the whole queue takes on two cores. */
+const QUEUE_MILLISECONDS = 15 * 60_000
 const TARGET_REST_MIB = 200
 
 const statsSchema = z.object({
-  requests: z.object({ total: z.number() }),
+  requests: z.object({ total: z.number(), byService: z.record(z.string(), z.number()) }),
   memoryMiB: z.object({ total: z.number() }),
 })
 const firstLineSchema = z.object({ beganAt: z.number(), requests: z.number() })
@@ -82,6 +95,10 @@ export async function measure({ peers }: BenchOptions): Promise<Bench> {
       warm.push(await emptyRun(client, recipe))
       if (metaflow) peerSeconds.push(await metaflow.runOnce())
     }
+    const counted = await countedRun(client, recipe)
+    const cost = controlPlaneUsd(counted.transitions, counted.requests)
+    const queue = await queuedRuns(client, recipe)
+    const firstLine = await firstLineOfTrainer()
     const warmMemoryMib = (await stats()).memoryMiB.total
     await sleep(REST_MILLISECONDS)
     const restMemoryMib = (await stats()).memoryMiB.total
@@ -109,9 +126,25 @@ export async function measure({ peers }: BenchOptions): Promise<Bench> {
           median(warm.map(({ firstLineRequests }) => firstLineRequests)),
           'requests',
         ),
+        figure("the trainer's own start to its first line", firstLine.seconds, 's'),
+        figure("the trainer's own requests before its first line", firstLine.requests, 'requests', {
+          target: TARGET_TRAINER_REQUESTS,
+        }),
+        figure('state transitions of a run', counted.transitions, 'transitions', {
+          target: TARGET_TRANSITIONS,
+        }),
+        figure('control plane of a run with an hour of training, at most', cost.usd, 'USD', {
+          target: TARGET_CONTROL_PLANE_USD,
+        }),
+        figure(`of ${QUEUED_RUNS} runs queued at once, ended well`, queue.succeeded, 'runs', {
+          target: QUEUED_RUNS,
+          isLeast: true,
+        }),
+        figure('until the last of them ended', queue.seconds, 's'),
         figure('memory of the embedded AWS after the last run', warmMemoryMib, 'MiB'),
         figure('memory of the embedded AWS at rest', restMemoryMib, 'MiB', { target: TARGET_REST_MIB }),
       ],
+      notes: cost.arithmetic,
     }
   } finally {
     metaflow?.remove()
@@ -133,6 +166,54 @@ async function emptyRun(client: BenchClient, recipe: Recipe): Promise<Sample> {
     firstLineSeconds: first.beganAt - posted / 1000,
     firstLineRequests: first.requests - before,
   }
+}
+
+/** One run that nobody asks about while it goes, so that what is counted is its own. */
+async function countedRun(client: BenchClient, recipe: Recipe) {
+  const before = (await stats()).requests.byService
+  const { runId } = await client.createRun(recipe)
+  await sleep(10_000)
+  const after = (await stats()).requests.byService
+  const run = await untilEnded(client, runId)
+  if (run.status !== 'succeeded') throw new Error(`the counted run ${run.status}: ${run.failure?.message}`)
+  const requests = Object.fromEntries(
+    Object.entries(after).map(([service, count]) => [service, count - (before[service] ?? 0)]),
+  )
+  return { requests, transitions: await stateTransitions(await executionArn(runId)) }
+}
+
+async function executionArn(runId: string): Promise<string> {
+  const { Stacks } = await new CloudFormationClient({}).send(
+    new DescribeStacksCommand({ StackName: `Roslin-${TEAM}-ControlPlane` }),
+  )
+  const alias =
+    Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'StateMachineAliasArn')?.OutputValue ?? ''
+  return `${alias.replace(/:live$/, '').replace(':stateMachine:', ':execution:')}:${runId}`
+}
+
+async function queuedRuns(
+  client: BenchClient,
+  recipe: Recipe,
+): Promise<{ succeeded: number; seconds: number }> {
+  const began = Date.now()
+  const waiting = new Set<string>()
+  const post = async () => {
+    for (let share = 0; share < QUEUED_RUNS / POSTED_AT_ONCE; share++)
+      waiting.add((await client.createRun(recipe)).runId)
+  }
+  await Promise.all(Array.from({ length: POSTED_AT_ONCE }, post))
+  let succeeded = 0
+  while (waiting.size > 0 && Date.now() - began < QUEUE_MILLISECONDS) {
+    await sleep(POLL_MILLISECONDS)
+    for (const runId of [...waiting]) {
+      const { status } = await client.getRun(runId)
+      // The first that has not ended: those after it have hardly either.
+      if (!hasEnded(status)) break
+      waiting.delete(runId)
+      if (status === 'succeeded') succeeded++
+    }
+  }
+  return { succeeded, seconds: (Date.now() - began) / 1000 }
 }
 
 async function untilEnded(client: BenchClient, runId: string): Promise<RunDetail> {

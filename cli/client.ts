@@ -3,8 +3,17 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { RoslinError } from '../core/errors.ts'
+import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type { LogPage, RunDetail, RunList, Upload, UploadRequest } from '../core/run-view.ts'
+import type {
+  LogPage,
+  Resumption,
+  RunDetail,
+  RunList,
+  TeamView,
+  Upload,
+  UploadRequest,
+} from '../core/run-view.ts'
 import type { Target } from './target.ts'
 
 /** The HTTP API of a deployment; each request signed with SigV4. */
@@ -23,10 +32,16 @@ export class Client {
   }
 
   health = () => this.#send<{ team: string; version: string }>('GET', '/v1/health')
+  createEstimate = (request: EstimateRequest) => this.#send<Estimate>('POST', '/v1/estimates', request)
   createRun = (recipe: unknown) => this.#send<RunDetail>('POST', '/v1/runs', { recipe })
   listRuns = (limit: number, cursor: string | undefined) =>
     this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), ...(cursor && { cursor }) })
   getRun = (runId: string) => this.#send<RunDetail>('GET', `/v1/runs/${encodeURIComponent(runId)}`)
+  cancelRun = (runId: string, now: boolean) =>
+    this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/cancel`, { now })
+  resumeRun = (runId: string, resumption: Resumption) =>
+    this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/resume`, resumption)
+  getTeam = () => this.#send<TeamView>('GET', '/v1/team')
   getMetrics = (runId: string) => this.#send<Metrics>('GET', `/v1/runs/${encodeURIComponent(runId)}/metrics`)
   getSamples = (runId: string) =>
     this.#send<Evaluation>('GET', `/v1/runs/${encodeURIComponent(runId)}/samples`)

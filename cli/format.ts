@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type { RunDetail, RunList } from '../core/run-view.ts'
+import type { RunDetail, RunList, TeamView } from '../core/run-view.ts'
 
 export function duration(seconds: number): string {
   const whole = Math.round(seconds)
@@ -85,7 +85,13 @@ export function runPage(run: RunDetail): string {
       `cost     ${usd(run.costUsd)} (${instanceType} ${purchase} at ${usd(priceUsdPerHour)} an hour, list price)`,
     )
   }
-  if (run.model) lines.push(`model    ${run.model.name}@${run.model.version}  ${run.model.uri}`)
+  if (run.reservation)
+    lines.push(`reserved ${usd(run.reservation.usd)} of the budget for ${run.reservation.month}`)
+  if (run.waiting) lines.push(`waiting  ${run.waiting.because}`, `         ${run.waiting.next}`)
+  if (run.model) {
+    const { name, version, uri, unfinished } = run.model
+    lines.push(`model    ${name}@${version}${unfinished ? ' (unfinished)' : ''}  ${uri}`)
+  }
   if (run.failure)
     lines.push(
       `failure  ${run.failure.code} in ${run.failure.step}: ${run.failure.message}`,
@@ -101,13 +107,28 @@ export function runPage(run: RunDetail): string {
   return lines.join('\n')
 }
 
+/** The team's capacity options in order, and what of its month's money is left. */
+export function teamPage({ team, region, capacity, budget }: TeamView): string {
+  const table = plainTable(['capacity', 'purchase', 'waits'])
+  for (const { instanceType, purchase, waitMinutes } of capacity) {
+    table.push([instanceType, purchase, `${waitMinutes} min`])
+  }
+  const { month, limitUsd, committedUsd, spentUsd } = budget
+  const spent = `${usd(spentUsd)} spent, ${usd(committedUsd - spentUsd)} reserved by runs under way`
+  const left =
+    limitUsd === null ? 'no limit' : `${usd(Math.max(0, limitUsd - committedUsd))} left of ${usd(limitUsd)}`
+  return [`team     ${team} in ${region}`, `budget   ${month}: ${spent}, ${left}`, '', table.toString()].join(
+    '\n',
+  )
+}
+
 export function lossLine(metrics: Metrics): string {
   const show = (loss: number | null | undefined) => (loss == null ? '–' : loss.toFixed(3))
   const heldOut = metrics.heldOutLoss
   return `training loss ${show(metrics.lossFirst)} → ${show(metrics.lossLast)}; on rows never trained on ${show(heldOut.at(0)?.loss)} → ${show(heldOut.at(-1)?.loss)}`
 }
 
-function plainTable(head: string[], colWidths?: number[]) {
+export function plainTable(head: string[], colWidths?: number[]) {
   const coloured = process.stdout.isTTY && !process.env.NO_COLOR
   return new Table({
     head,

@@ -26,7 +26,7 @@ export interface LocalInputs {
   readonly benchmarks: readonly LocalFile[]
 }
 
-const isRemote = (source: string) => /^(s3|hf):\/\//.test(source)
+export const isRemote = (source: string) => /^(s3|hf):\/\//.test(source)
 
 /**
  * Checks what lies beside the recipe, before anything is sent or started.

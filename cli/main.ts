@@ -2,12 +2,16 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { RoslinError } from '../core/errors.ts'
 import { Interrupted } from '../local/interruption.ts'
+import { addChaosCommand } from './commands/chaos.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEmbeddedCommands } from './commands/embedded.ts'
+import { addEstimateCommand } from './commands/estimate.ts'
 import { addLogsCommand } from './commands/logs.ts'
+import { addPricesCommand } from './commands/prices.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
 import { addStartCommand } from './commands/start.ts'
+import { addTeamCommand } from './commands/team.ts'
 import { CLI_EXIT, exitCodeOf } from './exit-codes.ts'
 import { printError, say } from './output.ts'
 
@@ -19,10 +23,14 @@ const program = new Command('roslin')
 program.exitOverride().showSuggestionAfterError()
 addStartCommand(program)
 addEmbeddedCommands(program)
+addEstimateCommand(program)
 addRunCommand(program)
 addRunsCommand(program)
 addLogsCommand(program)
+addPricesCommand(program)
+addTeamCommand(program)
 addDoctorCommand(program)
+addChaosCommand(program)
 
 // `roslin … | head` reads what it wants and goes: that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

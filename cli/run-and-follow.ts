@@ -3,14 +3,23 @@ import type { Recipe } from '../core/recipe.ts'
 import type { RunDetail } from '../core/run-view.ts'
 import type { Client } from './client.ts'
 import { answersTable, duration, lossLine, usd } from './format.ts'
-import { checkLocalInputs, sendUp } from './local-inputs.ts'
+import { checkLocalInputs, type LocalInputs, sendUp } from './local-inputs.ts'
 import { print, say } from './output.ts'
 import { readRecipe } from './recipe-file.ts'
 
-/** Checks a recipe and all it names, sends up what is local, and starts the run. */
-export async function startRun(client: Client, recipeFile: string): Promise<RunDetail> {
+/** A recipe that was checked, with all that it names on this machine. */
+export interface CheckedRecipe {
+  readonly recipe: Recipe
+  readonly inputs: LocalInputs
+}
+
+export async function checkRecipe(recipeFile: string): Promise<CheckedRecipe> {
   const recipe = readRecipe(recipeFile)
-  const inputs = await checkLocalInputs(recipe, recipeFile)
+  return { recipe, inputs: await checkLocalInputs(recipe, recipeFile) }
+}
+
+/** Sends up what is local, and starts the run. */
+export async function startRun(client: Client, { recipe, inputs }: CheckedRecipe): Promise<RunDetail> {
   const remote: Recipe = await sendUp(client, recipe, inputs, (text) => say(`· ${text}`))
   return client.createRun(remote)
 }

@@ -8,6 +8,8 @@ export interface Target {
   readonly team: string
   readonly apiUrl: string
   readonly region: string
+  /** The embedded AWS: nothing is paid for there. */
+  readonly isEmbedded?: true
 }
 
 /**
@@ -22,7 +24,12 @@ export async function findTarget(team: string | undefined): Promise<Target> {
     // For this process alone: from here on the SDK speaks to the embedded AWS.
     Object.assign(process.env, awsEnvironment(embedded))
     const apiUrl = await deployedApiUrl(embedded.team)
-    return { team: embedded.team, apiUrl: embeddedApiUrl(apiUrl, embedded.port), region: embedded.region }
+    return {
+      team: embedded.team,
+      apiUrl: embeddedApiUrl(apiUrl, embedded.port),
+      region: embedded.region,
+      isEmbedded: true,
+    }
   }
   if (team === undefined) {
     throw new RoslinError(

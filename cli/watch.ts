@@ -45,6 +45,7 @@ export function progressLine(run: RunDetail, metrics: Metrics | undefined): stri
     if (metrics.tokensPerSecond !== null) parts.push(`${Math.round(metrics.tokensPerSecond)} tokens/s`)
     if (metrics.etaSeconds !== null) parts.push(`${duration(metrics.etaSeconds)} left`)
   }
+  if (run.waiting) parts.push(run.waiting.because)
   if (run.capacity) parts.push(`${usd(run.costUsd)} so far`)
   return parts.join('  ')
 }

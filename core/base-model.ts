@@ -55,3 +55,12 @@ export function baseModelFacts(recipe: Recipe, fromFiles: Partial<BaseModelFacts
     missing.map((field) => ({ path: `baseModel.${field}`, message: 'needed for this model' })),
   )
 }
+
+/**
+ * The number of weights alone, where the model's files have not been looked at.
+ * @throws RoslinError MODEL_UNREADABLE
+ */
+export function modelParameters(recipe: Recipe): number {
+  // Any context will do: it is not asked for.
+  return baseModelFacts(recipe, { contextTokens: recipe.training.maxTokens }).parameters
+}

@@ -1,6 +1,7 @@
 import { RoslinError } from './errors.ts'
 import { instanceType } from './instance-types.ts'
 import { memoryFit } from './memory.ts'
+import { onDemandPrice } from './prices.ts'
 import type { Recipe } from './recipe.ts'
 import type { CapacityOption } from './team.ts'
 
@@ -9,55 +10,79 @@ export interface DeployedCapacity extends CapacityOption {
   readonly jobQueueArn: string
 }
 
-export interface FittingCapacity extends DeployedCapacity {
+export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
   /** The list price on demand: what a Spot instance costs is known only once it runs. */
   readonly priceUsdPerHour: number
   /** When the price was looked up; missing where it was not. */
   readonly priceCheckedOn?: string
+  /** Whose price it is, where that is not the team's region: the table does not have that one. */
+  readonly priceRegion?: string
   readonly reason: string
 }
 
-/** One of the team's options that cannot train a recipe. */
+/** One of the options that cannot train a recipe. */
 export interface RefusedCapacity {
   readonly option: string
   readonly reason: string
 }
 
 /**
- * The options that can train this recipe, in the team's order, and the others.
+ * The options that can train this recipe, in the order given, priced in the region, and the others.
  * @throws RoslinError NO_CAPACITY_FITS, saying of each option why it does not.
  */
-export function fittingCapacity(
+export function fittingCapacity<Option extends CapacityOption>(
   recipe: Recipe,
   parameters: number,
-  options: readonly DeployedCapacity[],
-): { readonly fitting: FittingCapacity[]; readonly refused: RefusedCapacity[] } {
-  const fitting: FittingCapacity[] = []
+  options: readonly Option[],
+  region: string,
+  nameOf: (option: CapacityOption, index: number) => string = placeInTeamFile,
+): { readonly fitting: FittingCapacity<Option>[]; readonly refused: RefusedCapacity[] } {
+  const fitting: FittingCapacity<Option>[] = []
   const refused: RefusedCapacity[] = []
   for (const [index, option] of options.entries()) {
-    const reason = refuse(recipe, parameters, option)
+    const price = onDemandPrice(option.instanceType, region)
+    const reason = refuse(recipe, parameters, option, price.usdPerHour)
     if (reason) {
-      refused.push({ option: `capacity.${index} (${option.instanceType} ${option.purchase})`, reason })
+      refused.push({ option: nameOf(option, index), reason })
       continue
     }
-    const { price } = instanceType(option.instanceType)
     fitting.push({
       ...option,
       priceUsdPerHour: price.usdPerHour,
       ...(price.checkedOn && { priceCheckedOn: price.checkedOn }),
+      ...(price.region !== region && { priceRegion: price.region }),
       reason: memoryFit(recipe, parameters, instanceType(option.instanceType)).reason,
     })
   }
   if (fitting.length > 0) return { fitting, refused }
   throw new RoslinError(
     'NO_CAPACITY_FITS',
-    `None of the team's ${options.length} capacity options can train ${recipe.name}.`,
+    `None of the ${options.length} capacity options can train ${recipe.name}.`,
     "Ask for less in the recipe's resources, use training.method: lora, or add an option to the team file.",
     refused.map(({ option, reason }) => ({ path: option, message: reason })),
   )
 }
 
-function refuse(recipe: Recipe, parameters: number, option: CapacityOption): string | undefined {
+function placeInTeamFile(option: CapacityOption, index: number): string {
+  return `capacity.${index} (${optionName(option)})`
+}
+
+export function optionName({
+  instanceType: type,
+  purchase,
+}: {
+  readonly instanceType: string
+  readonly purchase: string
+}): string {
+  return `${type} ${purchase}`
+}
+
+function refuse(
+  recipe: Recipe,
+  parameters: number,
+  option: CapacityOption,
+  usdPerHour: number,
+): string | undefined {
   const { resources, training } = recipe
   const type = instanceType(option.instanceType)
   const gpus = type.gpu?.count ?? 0
@@ -66,9 +91,12 @@ function refuse(recipe: Recipe, parameters: number, option: CapacityOption): str
   if (type.gpu && type.gpu.memoryGiB < (resources.minGpuMemoryGiB ?? 0)) {
     return `has ${type.gpu.memoryGiB} GiB a GPU, ${resources.minGpuMemoryGiB} wanted`
   }
+  if (type.gpu && resources.architectures && !resources.architectures.includes(type.gpu.architecture)) {
+    return `has ${type.gpu.name} (${type.gpu.architecture}), ${resources.architectures.join(' or ')} wanted`
+  }
   if (type.gpu?.architecture === 'volta' && training.precision === 'bf16') return 'V100 has no bf16'
-  if (type.price.usdPerHour > (resources.maxPriceUsdPerHour ?? Infinity)) {
-    return `costs $${type.price.usdPerHour} an hour, at most $${resources.maxPriceUsdPerHour} wanted`
+  if (usdPerHour > (resources.maxPriceUsdPerHour ?? Infinity)) {
+    return `costs $${usdPerHour} an hour, at most $${resources.maxPriceUsdPerHour} wanted`
   }
   const memory = memoryFit(recipe, parameters, type)
   return memory.fits ? undefined : memory.reason

@@ -4,10 +4,12 @@ interface PricedAttempt {
   readonly step: string
   readonly option: number
   readonly executions: readonly AttemptExecution[]
+  readonly machine?: RunCapacity
 }
 
 /**
- * US dollars of a run until `now`: the hours its containers ran, at the list price of the option each ran on.
+ * US dollars of a run until `now`: the hours its containers ran, at the price of the machine each found itself on, else at the
+ * list price of its option.
  * Prepare runs on the small CPU environment and is left out: below a cent a minute.
  */
 export function costUsd(
@@ -18,7 +20,8 @@ export function costUsd(
   return attempts
     .filter(({ step }) => step !== 'prepare')
     .reduce(
-      (sum, { option, executions }) => sum + hours(executions, now) * (options[option]?.priceUsdPerHour ?? 0),
+      (sum, { option, executions, machine = options[option] }) =>
+        sum + hours(executions, now) * (machine?.priceUsdPerHour ?? 0),
       0,
     )
 }

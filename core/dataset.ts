@@ -12,6 +12,11 @@ export interface DatasetFacts {
   readonly format: RowFormat
 }
 
+export interface CheckedRows {
+  readonly values: readonly unknown[]
+  readonly format: RowFormat
+}
+
 /**
  * Checks a data file, before anything is sent or started.
  * @throws RoslinError DATASET_INVALID, naming the lines that are wrong; in Parquet the rows.
@@ -21,6 +26,19 @@ export async function checkDataset(
   name: string,
   asked: Recipe['dataset']['format'],
 ): Promise<DatasetFacts> {
+  const { values, format } = await checkedRows(bytes, name, asked)
+  return { rows: values.length, format }
+}
+
+/**
+ * The rows of a data file, each as its format needs it.
+ * @throws RoslinError DATASET_INVALID
+ */
+export async function checkedRows(
+  bytes: Uint8Array,
+  name: string,
+  asked: Recipe['dataset']['format'],
+): Promise<CheckedRows> {
   const file = await readRows(bytes, name)
   const format = asked === 'auto' ? detectFormat(file.values) : asked
   const issues = file.values.flatMap((value, index) => wrongRow(file, format, value, index) ?? [])
@@ -30,7 +48,7 @@ export async function checkDataset(
     throw invalid(name, `, read as ${format}, has ${count}${more}`, format, issues.slice(0, MAX_LISTED))
   }
   if (file.values.length === 0) throw invalid(name, ' has no rows', format, [])
-  return { rows: file.values.length, format }
+  return { values: file.values, format }
 }
 
 function wrongRow(file: RowFile, format: RowFormat, value: unknown, index: number): Issue | undefined {

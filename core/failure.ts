@@ -19,6 +19,9 @@ export interface FailedJob {
   readonly containerReason?: string
 }
 
+/** Why the reconciler ends a job that Batch itself would let wait. */
+export const WAITED_TOO_LONG = 'ROSLIN:WAITED_TOO_LONG'
+
 interface FailureClass {
   readonly class: string
   readonly matches: (job: FailedJob) => boolean
@@ -62,7 +65,7 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
   },
   {
     class: 'no-capacity',
-    matches: says(/JobStateTimeLimit|CAPACITY:INSUFFICIENT|MISCONFIGURATION:/),
+    matches: says(/JobStateTimeLimit|CAPACITY:INSUFFICIENT|MISCONFIGURATION:|ROSLIN:WAITED_TOO_LONG/),
     recovery: { next: 'next-option' },
     message: 'The job waited for its machine as long as it may, and none came.',
     nextStep:
@@ -132,7 +135,7 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     matches: exits(EXIT_CODES.budgetStopped),
     recovery: STOP,
     message: 'The run reached its cost limit.',
-    nextStep: 'Raise the limit and start the run again.',
+    nextStep: 'Resume it with a higher limit: roslin runs resume --max-usd, or --max-hours.',
   },
   {
     class: 'driver-mismatch',
@@ -249,6 +252,17 @@ export function classify(failed: FailedStep): { readonly failure: RunFailure; re
     nextStep: own?.nextStep ?? row.nextStep,
   }
   return { failure, recovery: row.recovery }
+}
+
+/** The run has cost what it may: no further job is started, whatever the last one failed of. */
+export function budgetFailure(step: string, spentUsd: number, reservedUsd: number): RunFailure {
+  return {
+    step,
+    class: 'budget',
+    code: 'COST_LIMIT_REACHED',
+    message: `The run has cost $${spentUsd.toFixed(2)} of the $${reservedUsd.toFixed(2)} it may cost.`,
+    nextStep: 'Resume it with a higher limit: roslin runs resume --max-usd.',
+  }
 }
 
 /** The cause of a failed Batch task: the job, in Batch's words with capitals first. */

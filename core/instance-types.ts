@@ -1,74 +1,44 @@
-export type GpuArchitecture = 'volta' | 'ampere' | 'ada' | 'hopper'
+export const GPU_ARCHITECTURES = ['volta', 'ampere', 'ada', 'hopper'] as const
+export type GpuArchitecture = (typeof GPU_ARCHITECTURES)[number]
+
+interface Gpu {
+  readonly name: string
+  readonly architecture: GpuArchitecture
+  /** Dense, 10^12 operations a second: `half` in 16 bits on tensor cores, `single` in 32 bits without them. */
+  readonly peakTflops: { readonly half: number; readonly single: number }
+}
 
 export interface InstanceType {
   readonly vcpus: number
   readonly memoryGiB: number
-  readonly gpu?: {
-    readonly name: string
-    readonly count: number
-    readonly memoryGiB: number
-    readonly architecture: GpuArchitecture
-  }
-  /** Linux on demand, us-east-1. `checkedOn` is missing where the figure is remembered, not looked up. */
-  readonly price: { readonly usdPerHour: number; readonly checkedOn?: string }
+  readonly gpu?: Gpu & { readonly count: number; readonly memoryGiB: number }
 }
 
-/** Sources: the EC2 instance type pages; prices as dated. */
+/** Source: NVIDIA's data sheets; the A10G is a card of AWS's own, at half the tensor speed of an A10. */
+const V100 = { name: 'V100', architecture: 'volta', peakTflops: { half: 125, single: 15.7 } } as const
+const A10G = { name: 'A10G', architecture: 'ampere', peakTflops: { half: 70, single: 31.5 } } as const
+const A100 = { name: 'A100', architecture: 'ampere', peakTflops: { half: 312, single: 19.5 } } as const
+const L40S = { name: 'L40S', architecture: 'ada', peakTflops: { half: 362, single: 91.6 } } as const
+const H100 = { name: 'H100', architecture: 'hopper', peakTflops: { half: 989, single: 66.9 } } as const
+
+/** Source: the EC2 instance type pages. What they cost is in prices.json. */
 export const INSTANCE_TYPES = {
-  'm7i.large': { vcpus: 2, memoryGiB: 8, price: { usdPerHour: 0.1008 } },
-  'm7i.2xlarge': { vcpus: 8, memoryGiB: 32, price: { usdPerHour: 0.4032 } },
-  'm7i.8xlarge': { vcpus: 32, memoryGiB: 128, price: { usdPerHour: 1.6128 } },
-  'g5.xlarge': {
-    vcpus: 4,
-    memoryGiB: 16,
-    gpu: { name: 'A10G', count: 1, memoryGiB: 24, architecture: 'ampere' },
-    price: { usdPerHour: 1.006 },
-  },
-  'g5.12xlarge': {
-    vcpus: 48,
-    memoryGiB: 192,
-    gpu: { name: 'A10G', count: 4, memoryGiB: 24, architecture: 'ampere' },
-    price: { usdPerHour: 5.672 },
-  },
-  'g5.48xlarge': {
-    vcpus: 192,
-    memoryGiB: 768,
-    gpu: { name: 'A10G', count: 8, memoryGiB: 24, architecture: 'ampere' },
-    price: { usdPerHour: 16.288 },
-  },
-  'g6e.12xlarge': {
-    vcpus: 48,
-    memoryGiB: 384,
-    gpu: { name: 'L40S', count: 4, memoryGiB: 48, architecture: 'ada' },
-    price: { usdPerHour: 10.493 },
-  },
-  'p3dn.24xlarge': {
-    vcpus: 96,
-    memoryGiB: 768,
-    gpu: { name: 'V100', count: 8, memoryGiB: 32, architecture: 'volta' },
-    price: { usdPerHour: 31.212, checkedOn: '2026-11-24' },
-  },
-  'p4d.24xlarge': {
-    vcpus: 96,
-    memoryGiB: 1152,
-    gpu: { name: 'A100', count: 8, memoryGiB: 40, architecture: 'ampere' },
-    price: { usdPerHour: 21.96, checkedOn: '2026-11-24' },
-  },
-  'p4de.24xlarge': {
-    vcpus: 96,
-    memoryGiB: 1152,
-    gpu: { name: 'A100', count: 8, memoryGiB: 80, architecture: 'ampere' },
-    price: { usdPerHour: 27.447 },
-  },
-  'p5.48xlarge': {
-    vcpus: 192,
-    memoryGiB: 2048,
-    gpu: { name: 'H100', count: 8, memoryGiB: 80, architecture: 'hopper' },
-    price: { usdPerHour: 55.04 },
-  },
+  'm7i.large': { vcpus: 2, memoryGiB: 8 },
+  'm7i.2xlarge': { vcpus: 8, memoryGiB: 32 },
+  'm7i.8xlarge': { vcpus: 32, memoryGiB: 128 },
+  'g5.xlarge': { vcpus: 4, memoryGiB: 16, gpu: { ...A10G, count: 1, memoryGiB: 24 } },
+  'g5.12xlarge': { vcpus: 48, memoryGiB: 192, gpu: { ...A10G, count: 4, memoryGiB: 24 } },
+  'g5.48xlarge': { vcpus: 192, memoryGiB: 768, gpu: { ...A10G, count: 8, memoryGiB: 24 } },
+  'g6e.12xlarge': { vcpus: 48, memoryGiB: 384, gpu: { ...L40S, count: 4, memoryGiB: 48 } },
+  'p3dn.24xlarge': { vcpus: 96, memoryGiB: 768, gpu: { ...V100, count: 8, memoryGiB: 32 } },
+  'p4d.24xlarge': { vcpus: 96, memoryGiB: 1152, gpu: { ...A100, count: 8, memoryGiB: 40 } },
+  'p4de.24xlarge': { vcpus: 96, memoryGiB: 1152, gpu: { ...A100, count: 8, memoryGiB: 80 } },
+  'p5.48xlarge': { vcpus: 192, memoryGiB: 2048, gpu: { ...H100, count: 8, memoryGiB: 80 } },
 } as const satisfies Record<string, InstanceType>
 
 export type InstanceTypeName = keyof typeof INSTANCE_TYPES
+
+export const INSTANCE_TYPE_NAMES = Object.keys(INSTANCE_TYPES) as InstanceTypeName[]
 
 export function isInstanceType(name: string): name is InstanceTypeName {
   return name in INSTANCE_TYPES

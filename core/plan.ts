@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { BaseModelFacts } from './base-model.ts'
+import { runBudget } from './budget.ts'
 import { type DeployedCapacity, fittingCapacity } from './capacity.ts'
 import { type InstanceTypeName, instanceType } from './instance-types.ts'
 import { inheritedLicence } from './licence.ts'
@@ -27,7 +28,7 @@ const stepSchema = z.strictObject({
 export type PlannedStep = z.output<typeof stepSchema>
 
 /** Its queue and machine are those of the capacity option it runs on. */
-const gpuStepSchema = stepSchema.pick({ jobDefinitionArn: true, timeoutSeconds: true })
+const gpuStepSchema = stepSchema.pick({ jobDefinitionArn: true })
 
 /** What the system runs: the recipe with every reference pinned. Immutable; the only thing a container is pointed to. */
 export const planSchema = z.strictObject({
@@ -71,12 +72,20 @@ export const planSchema = z.strictObject({
       amiId: z.string().optional(),
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
+      /** Where the price is not of the team's own region. */
+      priceRegion: z.string().optional(),
       reason: z.string(),
       machine: machineSchema,
+      trainTimeoutSeconds: z.int().positive(),
+      evaluateTimeoutSeconds: z.int().positive(),
     }),
   ),
   /** The team's other options, and why they do not fit. */
   refusedCapacity: z.array(z.strictObject({ option: z.string(), reason: z.string() })),
+  /** What is reserved of the team's budget: the run may not cost more. */
+  reservedUsd: z.number(),
+  /** What all training jobs together may cost of it: at this limit the trainer saves a checkpoint and stops. */
+  trainingBudgetUsd: z.number(),
   steps: z.strictObject({ prepare: stepSchema, train: gpuStepSchema, evaluate: gpuStepSchema }),
 })
 
@@ -92,6 +101,7 @@ export interface PinnedInputs {
 /** Where a plan will run: the team's deployment. */
 export interface Deployment {
   readonly team: string
+  readonly region: string
   readonly bucket: string
   readonly cpuJobQueueArn: string
   readonly jobDefinitionArns: Readonly<Record<StepName, string>>
@@ -107,7 +117,7 @@ const PREPARE_TIMEOUT_SECONDS = 6 * 3600
 
 /**
  * The plan of a run: pure, so the same recipe, inputs and deployment give the same plan.
- * @throws RoslinError NO_CAPACITY_FITS
+ * @throws RoslinError NO_CAPACITY_FITS, LIMIT_TOO_LOW
  */
 export function makePlan(
   run: { runId: string; createdAt: string },
@@ -116,14 +126,11 @@ export function makePlan(
   deployment: Deployment,
 ): Plan {
   const layout = storageLayout(deployment.bucket)
-  const { fitting, refused } = fittingCapacity(recipe, inputs.model.parameters, deployment.capacity)
-  const prepareMemoryMiB = prepareMemory(inputs.model.parameters)
   return {
     planVersion: 1,
     runId: run.runId,
     team: deployment.team,
     createdAt: run.createdAt,
-    recipe,
     keepEpochs: keptEpochs(recipe),
     baseModel: {
       source: recipe.baseModel.source,
@@ -141,29 +148,50 @@ export function makePlan(
       { of: recipe.baseModel.source, spdx: recipe.baseModel.licence },
       { of: recipe.dataset.source, spdx: recipe.dataset.licence },
     ]),
+    ...placement(recipe, inputs.model.parameters, deployment),
+  }
+}
+
+/**
+ * The plan of a run that goes on: the same model, data and files; limits, capacity and code as they are now.
+ * @throws RoslinError NO_CAPACITY_FITS, LIMIT_TOO_LOW
+ */
+export function replan(previous: Plan, limits: Recipe['limits'], deployment: Deployment): Plan {
+  const recipe = { ...previous.recipe, limits }
+  return { ...previous, ...placement(recipe, previous.baseModel.parameters, deployment) }
+}
+
+/** Where and within what limits the recipe runs. */
+function placement(recipe: Recipe, parameters: number, deployment: Deployment) {
+  const { fitting, refused } = fittingCapacity(recipe, parameters, deployment.capacity, deployment.region)
+  const budget = runBudget(recipe.limits, Math.max(...fitting.map(({ priceUsdPerHour }) => priceUsdPerHour)))
+  const { jobDefinitionArns } = deployment
+  return {
+    recipe,
     code: { version: deployment.codeVersion, trainerImage: deployment.trainerImage },
     capacity: fitting.map((option) => ({
       ...option,
       machine: wholeMachine(option.instanceType, recipe.resources.gpus),
+      trainTimeoutSeconds: Math.ceil(recipe.limits.maxHours * 3600),
+      evaluateTimeoutSeconds: Math.min(
+        EVALUATE_TIMEOUT_SECONDS,
+        Math.floor((budget.evaluationUsd / option.priceUsdPerHour) * 3600),
+      ),
     })),
     refusedCapacity: refused,
+    reservedUsd: budget.totalUsd,
+    trainingBudgetUsd: budget.trainingUsd,
     steps: {
       prepare: {
         jobQueueArn: deployment.cpuJobQueueArn,
-        jobDefinitionArn: deployment.jobDefinitionArns.prepare,
+        jobDefinitionArn: jobDefinitionArns.prepare,
         vcpus: 2,
-        memoryMiB: prepareMemoryMiB,
+        memoryMiB: prepareMemory(parameters),
         gpus: 0,
         timeoutSeconds: PREPARE_TIMEOUT_SECONDS,
       },
-      train: {
-        jobDefinitionArn: deployment.jobDefinitionArns.train,
-        timeoutSeconds: Math.ceil(recipe.limits.maxHours * 3600),
-      },
-      evaluate: {
-        jobDefinitionArn: deployment.jobDefinitionArns.evaluate,
-        timeoutSeconds: EVALUATE_TIMEOUT_SECONDS,
-      },
+      train: { jobDefinitionArn: jobDefinitionArns.train },
+      evaluate: { jobDefinitionArn: jobDefinitionArns.evaluate },
     },
   }
 }

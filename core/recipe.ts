@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { RoslinError } from './errors.ts'
+import { GPU_ARCHITECTURES } from './instance-types.ts'
 import { schemaIssues } from './schema-issues.ts'
 
 const slug = z
@@ -138,6 +139,11 @@ const training = z.strictObject({
 const resources = z.strictObject({
   gpus: z.int().min(0).max(8).default(8).describe('GPUs on one instance; 0 trains on CPU'),
   minGpuMemoryGiB: z.number().positive().optional(),
+  architectures: z
+    .array(z.enum(GPU_ARCHITECTURES))
+    .min(1)
+    .optional()
+    .describe('GPUs of these generations alone; default: any'),
   maxPriceUsdPerHour: z.number().positive().optional(),
 })
 
@@ -173,14 +179,24 @@ const evaluation = z.strictObject({
   benchmarks: benchmarks.optional(),
 })
 
+const maxHours = z.number().positive().max(336)
+const maxUsd = z.number().positive()
+
 const limits = z.strictObject({
-  maxHours: z.number().positive().max(336).default(24).describe('Longest time one training job may take'),
-  maxUsd: z
-    .number()
-    .positive()
+  maxHours: maxHours
+    .default(24)
+    .describe(
+      'Longest time one training job may take; all of them may cost what it costs on the dearest option',
+    ),
+  maxUsd: maxUsd
     .optional()
-    .describe('What training may cost; at the limit it saves a checkpoint and stops'),
+    .describe(
+      'What the run may cost; at the limit it saves a checkpoint and stops. A tenth is kept for the evaluation',
+    ),
 })
+
+/** Limits that an ended run is given to go on with; those left out stay. */
+export const limitsPatchSchema = z.strictObject({ maxHours: maxHours.optional(), maxUsd: maxUsd.optional() })
 
 /** What a person writes. Unknown fields are errors; everything left out has the published Dolly value. */
 export const recipeSchema = z

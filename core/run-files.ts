@@ -82,6 +82,16 @@ export const stepErrorSchema = z.object({
 })
 export type StepError = z.output<typeof stepErrorSchema>
 
+/** `machines/<job>.json`: what a job really runs on. Missing where the machine has no metadata service. */
+export const machineSchema = z.object({
+  instanceType: z.string(),
+  purchase: z.enum(['on-demand', 'spot']),
+  availabilityZone: z.string().nullish(),
+  instanceId: z.string().nullish(),
+  /** Of the Spot market, when it started; null where it could not be had, and for on-demand. */
+  priceUsdPerHour: z.number().positive().nullable(),
+})
+
 /** `manifest.json` of a checkpoint, a model or prepared rows: written last, so a folder without one is not complete. */
 export const manifestSchema = z.object({
   kind: z.enum(['checkpoint', 'model', 'prepared']),

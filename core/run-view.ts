@@ -1,6 +1,9 @@
+import type { TeamUsage } from './budget.ts'
+import type { DeployedCapacity } from './capacity.ts'
 import { costUsd } from './cost.ts'
-import { hasEnded } from './run.ts'
+import { type FlowStep, hasEnded } from './run.ts'
 import type { Attempt, Run } from './store/run-store.ts'
+import type { WaitingReason } from './waiting.ts'
 
 /** A run as the API shows it: what is stored, and what follows from it. */
 export interface RunView extends Omit<Run, 'recipe'> {
@@ -10,6 +13,8 @@ export interface RunView extends Omit<Run, 'recipe'> {
 
 /** One run with all of it: its recipe and its attempts. */
 export interface RunDetail extends RunView {
+  /** Of a run that waits for a machine. */
+  readonly waiting?: WaitingReason
   readonly recipe: Run['recipe']
   readonly attempts: readonly Attempt[]
 }
@@ -18,6 +23,21 @@ export interface RunList {
   readonly runs: readonly Omit<RunView, 'costUsd'>[]
   /** Give it back to get the next page; null on the last. */
   readonly cursor: string | null
+}
+
+/** The team's deployment, and its money this month. */
+export interface TeamView {
+  readonly team: string
+  readonly region: string
+  readonly capacity: readonly Omit<DeployedCapacity, 'jobQueueArn'>[]
+  /** `limitUsd` is null where the team file sets none. */
+  readonly budget: TeamUsage & { readonly limitUsd: number | null }
+}
+
+/** How an ended run is to go on. */
+export interface Resumption {
+  readonly limits?: { readonly maxUsd?: number; readonly maxHours?: number }
+  readonly from?: FlowStep
 }
 
 export interface LogPage {

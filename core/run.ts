@@ -17,7 +17,11 @@ export const RUN_STATUSES = [
 
 export type RunStatus = (typeof RUN_STATUSES)[number]
 
-const ENDED: readonly RunStatus[] = ['succeeded', 'failed', 'cancelled', 'budget-stopped']
+/** The states of the flow that a run can begin with again. */
+export const STEPS = ['prepare', 'train', 'evaluate', 'register'] as const
+export type FlowStep = (typeof STEPS)[number]
+
+export const ENDED: readonly RunStatus[] = ['succeeded', 'failed', 'cancelled', 'budget-stopped']
 
 export function hasEnded(status: RunStatus): boolean {
   return ENDED.includes(status)
@@ -35,16 +39,31 @@ export const JOB_STATUSES = [
 ] as const
 export type JobStatus = (typeof JOB_STATUSES)[number]
 
+export function jobHasEnded(status: JobStatus): boolean {
+  return status === 'SUCCEEDED' || status === 'FAILED'
+}
+
+/** Where in a run something happens: its execution (one more with each resume), and the jobs that failed before. */
+export interface RunMoment {
+  readonly execution?: number
+  readonly attempt?: number
+  readonly jobStatus?: JobStatus
+}
+
 /**
  * How far a run is, as one number that only grows. Events come twice and out of order: a write that does not raise
- * the position changes nothing. Room is left between the steps for many attempts of each.
+ * the position changes nothing. Room is left between the steps for many attempts of each, and between executions for all steps.
  */
-export function runPosition(status: RunStatus, attempt = 0, jobStatus?: JobStatus): number {
+export function runPosition(
+  status: RunStatus,
+  { execution = 0, attempt = 0, jobStatus }: RunMoment = {},
+): number {
   const withinStep = attempt * JOB_STATUSES.length + (jobStatus ? JOB_STATUSES.indexOf(jobStatus) : 0)
-  return POSITION_OF[status] + Math.min(withinStep, STEP_ROOM - 1)
+  return execution * EXECUTION_ROOM + POSITION_OF[status] + Math.min(withinStep, STEP_ROOM - 1)
 }
 
 const STEP_ROOM = 100_000
+const EXECUTION_ROOM = 10 * STEP_ROOM
 /** `waiting` and `training` share a place: a run goes back to waiting when its Train job is tried again. */
 const POSITION_OF: Readonly<Record<RunStatus, number>> = {
   queued: 0,
@@ -58,6 +77,16 @@ const POSITION_OF: Readonly<Record<RunStatus, number>> = {
   failed: 6 * STEP_ROOM,
   cancelled: 6 * STEP_ROOM,
   'budget-stopped': 6 * STEP_ROOM,
+}
+
+/** The name of an execution of the state machine: one that is started twice by mistake is refused. */
+export function executionName(runId: string, execution: number): string {
+  return execution === 0 ? runId : `${runId}-${execution}`
+}
+
+export function parseExecutionName(name: string): { readonly runId: string; readonly execution: number } {
+  const [runId = name, execution = '0'] = name.split('-')
+  return { runId, execution: Number(execution) }
 }
 
 /** What a step's job, in this state, makes of the run. */

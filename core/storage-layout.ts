@@ -25,7 +25,6 @@ export function storageLayout(bucket: string): StorageLayout {
 
 /** Files under a run's folder. docs/container-contract.md says who writes which, and when. */
 export const RUN_FILES = {
-  plan: 'plan.json',
   statistics: 'statistics.json',
   metrics: 'metrics.json',
   evaluation: 'evaluation.json',
@@ -33,6 +32,21 @@ export const RUN_FILES = {
   profile: 'profile/node-0.json',
   error: 'error.json',
 } as const
+
+/** A plan never changes: a run that goes on gets another. */
+export function planFile(execution: number): string {
+  return execution === 0 ? 'plan.json' : `plan-${execution}.json`
+}
+
+/** What a job found itself on, written by its container. */
+export function machineFile(jobId: string): string {
+  return `machines/${jobId}.json`
+}
+
+/** How a job is to stop, written before it is told to. */
+export function stopFile(jobId: string): string {
+  return `stops/${jobId}.json`
+}
 
 export interface S3Location {
   readonly bucket: string

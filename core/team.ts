@@ -43,6 +43,19 @@ const capacity = z
     }
   })
 
+const notifications = z.strictObject({
+  emails: z
+    .array(z.email())
+    .max(20)
+    .default([])
+    .describe('Told of each run that ends, and of a budget that is nearly spent'),
+  webhookSecret: z
+    .string()
+    .regex(/^[\w/+=.@-]{1,512}$/, 'the name of a secret')
+    .optional()
+    .describe('A secret of Secrets Manager that holds the URL of a webhook, such as one of Slack'),
+})
+
 /** The tenant of one deployment. */
 export const teamSchema = z.strictObject({
   name: z
@@ -59,6 +72,18 @@ export const teamSchema = z.strictObject({
     .optional()
     .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
+  budget: z
+    .strictObject({
+      monthlyUsd: z
+        .number()
+        .positive()
+        .optional()
+        .describe(
+          'What all runs that start in a month may cost together; a run that could cost more is refused',
+        ),
+    })
+    .prefault({}),
+  notifications: notifications.prefault({}),
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

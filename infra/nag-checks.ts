@@ -8,7 +8,7 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
     "The variants of one right, as the CDK's bucket grants name them.",
   ],
   [
-    /^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*(\/error\.json)?$/,
+    /^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*(\/error\.json|\/stops\/\*\.json)?$/,
     "Objects of the team's own bucket; their names are made at run time.",
   ],
   [
@@ -22,10 +22,15 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
     'A plan holds a revision; a deployment may have made later ones.',
   ],
   [/^Resource::arn:<AWS::Partition>:batch:[^/]*:job\/\*$/, "Batch makes a job's id when it is submitted."],
+  [
+    /^Resource::arn:<AWS::Partition>:states:.*:execution:.*:\*$/,
+    "The team's flow's executions, named by their runs.",
+  ],
+  [/^Resource::arn:<AWS::Partition>:servicequotas:[^/]*:ec2\/L-\*$/, 'The quotas of EC2, by their codes.'],
   // test/infra/policies.test.ts lists the actions this may stand beside.
   [
     /^Resource::\*$/,
-    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs, ecr:GetAuthorizationToken.',
+    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs and ListJobs, ec2:DescribeSpotPriceHistory, dynamodb:ListStreams, ecr:GetAuthorizationToken.',
   ],
 ]
 

@@ -1,9 +1,11 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { S3Client } from '@aws-sdk/client-s3'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { Ledger } from '../core/store/ledger.ts'
 import { ModelStore } from '../core/store/model-store.ts'
 import { RunStore } from '../core/store/run-store.ts'
 import { openTable } from '../core/store/table.ts'
+import { ThroughputStore } from '../core/store/throughput-store.ts'
 import { variable } from './environment.ts'
 
 /** A bucket's name is no host name at an endpoint given by address: there, S3 is asked by path. */
@@ -12,4 +14,6 @@ export const s3 = new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !=
 const table = openTable(DynamoDBDocumentClient.from(new DynamoDBClient({})), variable('TABLE_NAME'))
 
 export const runs = new RunStore(table)
+export const ledger = new Ledger(table)
 export const models = new ModelStore(table)
+export const throughputs = new ThroughputStore(table)

@@ -14,6 +14,8 @@ const deployedCapacity = z.object({
 
 const deployed = z.object({
   TEAM: z.string(),
+  /** Lambda sets it. */
+  AWS_REGION: z.string(),
   BUCKET_NAME: z.string(),
   CPU_JOB_QUEUE_ARN: z.string(),
   JOB_DEFINITION_ARNS: json(z.object({ prepare: z.string(), train: z.string(), evaluate: z.string() })),
@@ -34,6 +36,7 @@ export function deployment(): Deployment {
   const variables = deployed.parse(process.env)
   return {
     team: variables.TEAM,
+    region: variables.AWS_REGION,
     bucket: variables.BUCKET_NAME,
     cpuJobQueueArn: variables.CPU_JOB_QUEUE_ARN,
     jobDefinitionArns: variables.JOB_DEFINITION_ARNS,
@@ -41,4 +44,10 @@ export function deployment(): Deployment {
     codeVersion: variables.CODE_VERSION,
     trainerImage: variables.TRAINER_IMAGE,
   }
+}
+
+/** What the team may spend in a month; undefined where its file sets no limit. */
+export function monthlyLimitUsd(): number | undefined {
+  const value = process.env.MONTHLY_BUDGET_USD
+  return value ? Number(value) : undefined
 }

@@ -3,7 +3,8 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, NotFound } f
 import { z } from 'zod'
 import { baseModelFacts, contextTokensOfConfig, hubRepository } from '../core/base-model.ts'
 import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
-import { checkDataset } from '../core/dataset.ts'
+import { type DataSize, sizeOfRows } from '../core/data-size.ts'
+import { checkDataset, checkedRows } from '../core/dataset.ts'
 import { RoslinError } from '../core/errors.ts'
 import { contentKey, type Deployment, makePlan, type PinnedInputs, type Plan } from '../core/plan.ts'
 import { checkPromptLengths } from '../core/prompt-length.ts'
@@ -11,7 +12,7 @@ import type { Recipe } from '../core/recipe.ts'
 import { parseS3Uri } from '../core/storage-layout.ts'
 import { s3 } from './clients.ts'
 import { readJson } from './s3-json.ts'
-import { findTokenCounter } from './tokenizer.ts'
+import { findModelTokenCounter, findTokenCounter } from './tokenizer.ts'
 
 /**
  * Plans a recipe: looks at its data and model where they lie, and pins what it finds.
@@ -32,6 +33,24 @@ export async function planRecipe(
 }
 
 async function pinDataset(recipe: Recipe, bucket: string): Promise<PinnedInputs['dataset']> {
+  const { bytes, name } = await readDataset(recipe, bucket)
+  const { rows } = await checkDataset(bytes, name, recipe.dataset.format)
+  return { sha256: createHash('sha256').update(bytes).digest('hex'), rows }
+}
+
+/**
+ * How much data there is, from the file itself.
+ * @throws RoslinError DATASET_NOT_FOUND, DATASET_INVALID
+ */
+export async function datasetSize(recipe: Recipe, bucket: string): Promise<DataSize> {
+  const [{ bytes, name }, countTokens] = await Promise.all([
+    readDataset(recipe, bucket),
+    findModelTokenCounter(recipe),
+  ])
+  return sizeOfRows(recipe, await checkedRows(bytes, name, recipe.dataset.format), countTokens)
+}
+
+async function readDataset(recipe: Recipe, bucket: string): Promise<{ bytes: Uint8Array; name: string }> {
   const { source } = recipe.dataset
   const at = parseS3Uri(source)
   const notFound = (why: string) =>
@@ -53,8 +72,7 @@ async function pinDataset(recipe: Recipe, bucket: string): Promise<PinnedInputs[
   if (ContentLength > MAX_DATASET_BYTES) throw datasetTooLarge(source, ContentLength)
   const { Body } = await s3.send(new GetObjectCommand(object))
   const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array()
-  const { rows } = await checkDataset(bytes, at.key.split('/').at(-1) ?? source, recipe.dataset.format)
-  return { sha256: createHash('sha256').update(bytes).digest('hex'), rows }
+  return { bytes, name: at.key.split('/').at(-1) ?? source }
 }
 
 async function pinModel(recipe: Recipe, bucket: string): Promise<PinnedInputs['model']> {

@@ -8,7 +8,7 @@ import { paths, root } from './paths.ts'
 import { withProgress } from './progress.ts'
 
 /** What a deployment is made from. */
-const SOURCES = ['core/**/*.ts', 'infra/**/*.ts', 'lambdas/**/*.ts', 'cdk.json', 'package-lock.json']
+const SOURCES = ['core/**/*.{ts,json}', 'infra/**/*.ts', 'lambdas/**/*.ts', 'cdk.json', 'package-lock.json']
 
 const cdk = join(root, 'node_modules/.bin/cdk')
 

@@ -25,3 +25,17 @@ export function wholeNumber(text: string, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value
   throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
 }
+
+export function positive(text: string): number {
+  const value = Number(text)
+  if (Number.isFinite(value) && value > 0) return value
+  throw new InvalidArgumentError('It must be a number above 0.')
+}
+
+const REGION = /^[a-z]{2}(-[a-z]+)+-\d$/
+
+export const regionOption = (description: string) =>
+  new Option('--region <region>', `${description}, such as eu-west-1`).argParser((text) => {
+    if (REGION.test(text)) return text
+    throw new InvalidArgumentError('It must be an AWS region, such as us-east-1.')
+  })

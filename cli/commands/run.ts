@@ -1,24 +1,59 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { RoslinError } from '../../core/errors.ts'
+import type { Estimate } from '../../core/estimate-schema.ts'
 import { Client } from '../client.ts'
+import { asked, mayStart } from '../consent.ts'
+import { estimateTable } from '../estimate-format.ts'
 import { CLI_EXIT } from '../exit-codes.ts'
 import { runPage } from '../format.ts'
 import { print, printJson, say } from '../output.ts'
-import { printOutcome, startRun } from '../run-and-follow.ts'
+import { type CheckedRecipe, checkRecipe, printOutcome, startRun } from '../run-and-follow.ts'
 import { findTarget } from '../target.ts'
+import { askForEstimate } from '../team-estimate.ts'
 import { watchRun } from '../watch.ts'
-import { jsonOption, teamOption } from './options.ts'
+import { jsonOption, positive, teamOption } from './options.ts'
+
+interface RunOptions {
+  readonly watch?: boolean
+  readonly yes?: boolean
+  readonly maxUsd?: number
+  readonly team?: string
+  readonly json?: boolean
+}
 
 export function addRunCommand(program: Command): void {
   program
     .command('run')
-    .description('start a run of a recipe')
+    .description('start a run of a recipe, after its estimate and a question')
     .argument('<recipe>', 'a recipe file, such as recipes/dolly-mini.yaml')
     .option('--watch', 'follow it to its end; Ctrl-C detaches, the run goes on')
+    .option('-y, --yes', 'start it without asking')
+    .addOption(
+      new Option('--max-usd <dollars>', "what it may cost in all, instead of the recipe's limit").argParser(
+        positive,
+      ),
+    )
     .addOption(teamOption())
     .addOption(jsonOption())
-    .action(async (file: string, options: { watch?: boolean; team?: string; json?: boolean }) => {
-      const client = new Client(await findTarget(options.team))
-      const run = await startRun(client, file)
+    .action(async (file: string, options: RunOptions) => {
+      const target = await findTarget(options.team)
+      const client = new Client(target)
+      const checked = limited(await checkRecipe(file), options.maxUsd)
+      const estimate = await estimateIfPossible(client, checked, file)
+      const may = mayStart({
+        estimate,
+        maxUsd: checked.recipe.limits.maxUsd,
+        isAllowed: options.yes ?? false,
+        isLimited: options.maxUsd !== undefined,
+        isInteractive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
+        isPaid: !target.isEmbedded,
+      })
+      if (may === 'ask' && !(await asked('Start it?'))) {
+        say('Not started.')
+        process.exitCode = CLI_EXIT.interrupted
+        return
+      }
+      const run = await startRun(client, checked)
       if (options.watch) {
         say(`run ${run.runId}`)
         return followRun(client, run.runId, options.json ?? false)
@@ -26,6 +61,34 @@ export function addRunCommand(program: Command): void {
       if (options.json) printJson(run)
       else print(run.runId)
     })
+}
+
+function limited(checked: CheckedRecipe, maxUsd: number | undefined): CheckedRecipe {
+  if (maxUsd === undefined) return checked
+  const { recipe } = checked
+  return { ...checked, recipe: { ...recipe, limits: { ...recipe.limits, maxUsd } } }
+}
+
+/** Shows what the run would take. Undefined where nobody knows; what is wrong with the recipe itself is an error. */
+async function estimateIfPossible(
+  client: Client,
+  { recipe }: CheckedRecipe,
+  file: string,
+): Promise<Estimate | undefined> {
+  try {
+    const estimate = await askForEstimate(client, recipe, file)
+    say(estimateTable(estimate))
+    const [first] = estimate.options
+    if (first) say(`${first.train.because} ${first.price.because}`)
+    return estimate
+  } catch (error) {
+    // A deployment may be older than the route.
+    const isUnknown =
+      error instanceof RoslinError && (error.code === 'NO_BASIS' || error.code === 'ROUTE_NOT_FOUND')
+    if (!isUnknown) throw error
+    say(`No estimate can be made: ${error.message}`)
+    return undefined
+  }
 }
 
 /** Watches until the run has ended (exit code 0 only when it succeeded) or the person leaves. */

@@ -6,6 +6,7 @@ import { printOutcome } from '../run-and-follow.ts'
 import { findTarget } from '../target.ts'
 import { jsonOption, teamOption, wholeNumber } from './options.ts'
 import { followRun } from './run.ts'
+import { addRunActions } from './run-actions.ts'
 
 interface ReadOptions {
   readonly team?: string
@@ -13,7 +14,7 @@ interface ReadOptions {
 }
 
 export function addRunsCommand(program: Command): void {
-  const runs = program.command('runs').description('look at runs')
+  const runs = program.command('runs').description('look at runs, end them, go on with them')
 
   runs
     .command('list')
@@ -54,4 +55,6 @@ export function addRunsCommand(program: Command): void {
     .action(async (runId: string, options: ReadOptions) => {
       await followRun(new Client(await findTarget(options.team)), runId, options.json ?? false)
     })
+
+  addRunActions(runs)
 }

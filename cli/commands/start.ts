@@ -8,7 +8,7 @@ import { Client } from '../client.ts'
 import { CLI_EXIT } from '../exit-codes.ts'
 import { say } from '../output.ts'
 import { readRecipe } from '../recipe-file.ts'
-import { printOutcome, startRun } from '../run-and-follow.ts'
+import { checkRecipe, printOutcome, startRun } from '../run-and-follow.ts'
 import { findTarget } from '../target.ts'
 import { watchRun } from '../watch.ts'
 import { DEMO_TEAM } from './embedded.ts'
@@ -36,7 +36,7 @@ export function addStartCommand(program: Command): void {
         const { embedded, stop } = await up({ ...options, team: DEMO_TEAM, background: false })
         try {
           const client = new Client(await findTarget(embedded.team))
-          const run = await startRun(client, recipe)
+          const run = await startRun(client, await checkRecipe(recipe))
           say(`run ${run.runId} of ${recipe}`)
           const ended = await watchRun(client, run.runId, interruption)
           await printOutcome(client, ended)

@@ -1,24 +1,20 @@
-import { ElectroError } from 'electrodb'
 import type { StepName } from '../plan.ts'
 import type { Recipe } from '../recipe.ts'
 import type { Decision } from '../recovery.ts'
 import {
+  type FlowStep,
   hasEnded,
   type JobStatus,
+  jobHasEnded,
   type RunFailure,
+  type RunMoment,
   type RunStatus,
   runPosition,
   runStatusOfJob,
   type TimelineEntry,
 } from '../run.ts'
-import type { AttemptExecution, RoslinTable, RunCapacity, RunModel } from './table.ts'
-
-export interface NewRun {
-  readonly runId: string
-  readonly team: string
-  readonly recipe: Recipe
-  readonly createdAt: string
-}
+import { applied } from './conditional.ts'
+import type { AttemptExecution, Reservation, RoslinTable, RunCapacity, RunModel } from './table.ts'
 
 export interface Run {
   readonly runId: string
@@ -29,24 +25,35 @@ export interface Run {
   readonly createdAt: string
   readonly endedAt?: string
   readonly timeline: readonly TimelineEntry[]
-  readonly executionArn?: string
+  readonly execution: number
+  readonly from: FlowStep
   readonly planUri?: string
   readonly capacity?: RunCapacity
   readonly options?: readonly RunCapacity[]
   readonly failure?: RunFailure
   readonly model?: RunModel
+  readonly reservation?: Reservation
+  readonly spentUsd?: number
+  readonly budgetNoticeAt?: string
 }
 
 export interface Attempt {
   readonly runId: string
   readonly jobId: string
   readonly step: StepName
+  readonly execution: number
   readonly attempt: number
   readonly option: number
   readonly jobStatus: JobStatus
   readonly createdAt: string
   readonly executions: readonly AttemptExecution[]
   readonly statusReason?: string
+  readonly machine?: RunCapacity
+}
+
+export interface RunWithAttempts {
+  readonly run: Run
+  readonly attempts: readonly Attempt[]
 }
 
 export interface RunPage {
@@ -55,14 +62,20 @@ export interface RunPage {
   readonly cursor: string | null
 }
 
-/** What a change of status brings with it. */
-export interface StatusDetails {
-  readonly planUri?: string
-  readonly capacity?: RunCapacity
-  readonly options?: readonly RunCapacity[]
-  readonly executionArn?: string
-  readonly failure?: RunFailure
-  readonly model?: RunModel
+/** A change of a run's status, and what it brings with it. */
+export interface Change {
+  readonly status: RunStatus
+  readonly at: string
+  readonly moment: RunMoment
+  /** Why, for the timeline. */
+  readonly note?: string
+  readonly details?: {
+    readonly planUri?: string
+    readonly capacity?: RunCapacity
+    readonly options?: readonly RunCapacity[]
+    readonly failure?: RunFailure
+    readonly model?: RunModel
+  }
 }
 
 /** Runs in the table. Every write is conditional: delivered twice or late, it changes nothing and says so. */
@@ -73,31 +86,9 @@ export class RunStore {
     this.#table = table
   }
 
-  /** False when a run with this id is already there. */
-  async create({ recipe, ...run }: NewRun): Promise<boolean> {
-    return applied(() =>
-      this.#table.entities.run
-        .create({
-          ...run,
-          recipe,
-          recipeName: recipe.name,
-          status: 'queued',
-          position: runPosition('queued'),
-          timeline: [{ status: 'queued', at: run.createdAt }],
-        })
-        .go(),
-    )
-  }
-
   /** Moves a run forward. False when it is already there, further, or ended. */
-  async advance(
-    runId: string,
-    status: RunStatus,
-    at: string,
-    details: StatusDetails = {},
-    position = runPosition(status),
-    note?: string,
-  ): Promise<boolean> {
+  async advance(runId: string, { status, at, moment, note, details }: Change): Promise<boolean> {
+    const position = runPosition(status, moment)
     return applied(() =>
       this.#table.entities.run
         .patch({ runId })
@@ -112,43 +103,73 @@ export class RunStore {
   }
 
   /** A job failed and is followed by another, on the capacity option that was decided. False when that is known already. */
-  async retry(runId: string, step: StepName, { progress, because }: Decision, at: string): Promise<boolean> {
-    const stored = await this.get(runId)
-    const capacity = stored?.run.options?.[progress.option]
-    const status = runStatusOfJob(step, 'SUBMITTED')
-    return this.advance(
-      runId,
-      status,
+  async retry(run: Run, step: StepName, { progress, because }: Decision, at: string): Promise<boolean> {
+    const capacity = run.options?.[progress.option]
+    return this.advance(run.runId, {
+      status: runStatusOfJob(step, 'SUBMITTED'),
       at,
-      capacity ? { capacity } : {},
-      runPosition(status, jobNumber(progress.attempt)),
-      because,
+      moment: { execution: run.execution, attempt: jobNumber(progress.attempt) },
+      note: because,
+      ...(capacity && { details: { capacity } }),
+    })
+  }
+
+  /** Says in the timeline what was mended of the run, if nothing has been said since it was read. Its state stays. */
+  async note(run: Run, note: string, at: string): Promise<void> {
+    const { runId, status } = run
+    await applied(() =>
+      this.#table.entities.run
+        .patch({ runId })
+        .data(({ timeline }, { append }) => append(timeline, [{ status, at, note }]))
+        .where(
+          ({ timeline }, operations) =>
+            `${operations.size(timeline)} = ${operations.escape(run.timeline.length)}`,
+        )
+        .go(),
+    )
+  }
+
+  /** Most of what the run may cost is spent: once. */
+  async noticeBudget(runId: string, at: string): Promise<void> {
+    await applied(() =>
+      this.#table.entities.run
+        .patch({ runId })
+        .set({ budgetNoticeAt: at })
+        .where(
+          ({ budgetNoticeAt, endedAt }, { notExists }) =>
+            `${notExists(budgetNoticeAt)} AND ${notExists(endedAt)}`,
+        )
+        .go(),
     )
   }
 
   /** Takes in a state of one of the run's Batch jobs: the attempt's item first, then the run's own status. */
   async recordJob(attempt: Attempt, at: string): Promise<void> {
     const { runId, jobId, ...fields } = attempt
-    const position = runPosition(
-      runStatusOfJob(attempt.step, attempt.jobStatus),
-      jobNumber(attempt.attempt) + finishedExecutions(attempt),
-      attempt.jobStatus,
-    )
+    const moment = {
+      execution: attempt.execution,
+      attempt: jobNumber(attempt.attempt) + finishedExecutions(attempt),
+      jobStatus: attempt.jobStatus,
+    }
+    const status = runStatusOfJob(attempt.step, attempt.jobStatus)
+    const position = runPosition(status, moment)
     await applied(() =>
       this.#table.entities.attempt
         .upsert({ runId, jobId, ...fields, executions: [...attempt.executions], position })
         .where(
-          ({ position: current }, { lt, notExists }) => `${notExists(current)} OR ${lt(current, position)}`,
+          // As far as it is known already, too: Batch tells later why a job waits.
+          ({ position: current }, { lte, notExists }) => `${notExists(current)} OR ${lte(current, position)}`,
         )
         .go(),
     )
-    const status = runStatusOfJob(attempt.step, attempt.jobStatus)
-    if (attempt.jobStatus === 'SUCCEEDED' || attempt.jobStatus === 'FAILED') return
-    await this.#advanceQuietly(runId, status, at, position)
+    if (jobHasEnded(attempt.jobStatus)) return
+    await this.#advanceQuietly(runId, { status, at, moment })
   }
 
   /** Like advance; a status the run already has moves its position on without a second entry in the timeline. */
-  async #advanceQuietly(runId: string, status: RunStatus, at: string, position: number): Promise<void> {
+  async #advanceQuietly(runId: string, change: Change): Promise<void> {
+    const { status } = change
+    const position = runPosition(status, change.moment)
     const same = await applied(() =>
       this.#table.entities.run
         .patch({ runId })
@@ -156,11 +177,14 @@ export class RunStore {
         .where((run, { eq, lt }) => `${eq(run.status, status)} AND ${lt(run.position, position)}`)
         .go(),
     )
-    if (!same) await this.advance(runId, status, at, {}, position)
+    if (!same) await this.advance(runId, change)
   }
 
-  async get(runId: string): Promise<{ run: Run; attempts: readonly Attempt[] } | undefined> {
-    const { data } = await this.#table.collections.runWithAttempts({ runId }).go({ pages: 'all' })
+  /** As the last write left it. */
+  async get(runId: string): Promise<RunWithAttempts | undefined> {
+    const { data } = await this.#table.collections
+      .runWithAttempts({ runId })
+      .go({ pages: 'all', consistent: true })
     const [run] = data.run
     const attempts = data.attempt.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))
     return run && { run, attempts }
@@ -175,6 +199,12 @@ export class RunStore {
     const runs = data.slice(0, limit)
     return { runs, cursor: data.length > limit ? (runs.at(-1)?.runId ?? null) : null }
   }
+
+  /** Those that have not ended, or whose jobs or money have not. */
+  async listOpen(team: string): Promise<readonly string[]> {
+    const { data } = await this.#table.entities.run.query.open({ openTeam: team }).go({ pages: 'all' })
+    return data.map(({ runId }) => runId)
+  }
 }
 
 /** Room for the starts of one job: Batch may start one again by itself, though ours are told not to. */
@@ -186,20 +216,4 @@ function jobNumber(attempt: number): number {
 
 function finishedExecutions(attempt: Attempt): number {
   return attempt.executions.filter(({ stoppedAt }) => stoppedAt !== undefined).length
-}
-
-/** Runs a conditional write: false when its condition did not hold. */
-export async function applied(write: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await write()
-    return true
-  } catch (error) {
-    if (isConditionFailure(error)) return false
-    throw error
-  }
-}
-
-function isConditionFailure(error: unknown): boolean {
-  const cause = error instanceof ElectroError ? error.cause : error
-  return cause instanceof Error && cause.name === 'ConditionalCheckFailedException'
 }

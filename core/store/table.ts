@@ -2,17 +2,19 @@ import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { CustomAttributeType, Entity, Service } from 'electrodb'
 import type { Recipe } from '../recipe.ts'
 import type { JobStatus, RunFailure, RunStatus, TimelineEntry } from '../run.ts'
-import { JOB_STATUSES, RUN_STATUSES } from '../run.ts'
+import { type FlowStep, JOB_STATUSES, RUN_STATUSES, STEPS } from '../run.ts'
 
 /** The key attributes of the table; infra/ makes the table from these. */
 export const TABLE_KEYS = {
   pk: 'pk',
   sk: 'sk',
   byTeam: { index: 'gsi1', pk: 'gsi1pk', sk: 'gsi1sk' },
+  /** Holds only the runs that the reconciler must look at: it is as small as the work it makes. */
+  open: { index: 'gsi2', pk: 'gsi2pk', sk: 'gsi2sk' },
 } as const
 
 const SERVICE = 'roslin'
-const { pk, sk, byTeam } = TABLE_KEYS
+const { pk, sk, byTeam, open } = TABLE_KEYS
 
 /** The entities of the one table. Access patterns and keys are in docs/data-model.md. */
 export function openTable(client: DynamoDBDocumentClient, table: string) {
@@ -25,6 +27,10 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         recipeName: { type: 'string', required: true },
         recipe: { type: CustomAttributeType<Recipe>('any'), required: true },
         status: { type: RUN_STATUSES as unknown as RunStatus[], required: true },
+        /** One more with each resume. */
+        execution: { type: 'number', required: true },
+        /** The step that this execution begins with. */
+        from: { type: STEPS as unknown as FlowStep[], required: true },
         /** Only grows; see runPosition. */
         position: { type: 'number', required: true },
         createdAt: { type: 'string', required: true },
@@ -37,6 +43,14 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         options: { type: CustomAttributeType<readonly RunCapacity[]>('any') },
         failure: { type: CustomAttributeType<RunFailure>('any') },
         model: { type: CustomAttributeType<RunModel>('any') },
+        /** Of the team's budget, until the run has ended and its jobs too. */
+        reservation: { type: CustomAttributeType<Reservation>('any') },
+        /** What has been accounted of the run's cost. */
+        spentUsd: { type: 'number' },
+        /** When most of what may be spent was found to be spent. */
+        budgetNoticeAt: { type: 'string' },
+        /** The team, for as long as the run is not both ended and settled. */
+        openTeam: { type: 'string', hidden: true },
       },
       indexes: {
         byId: {
@@ -48,6 +62,11 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
           index: byTeam.index,
           pk: { field: byTeam.pk, composite: ['team'] },
           sk: { field: byTeam.sk, composite: ['runId'] },
+        },
+        open: {
+          index: open.index,
+          pk: { field: open.pk, composite: ['openTeam'] },
+          sk: { field: open.sk, composite: ['runId'] },
         },
       },
     },
@@ -64,6 +83,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         jobStatus: { type: JOB_STATUSES as unknown as JobStatus[], required: true },
         position: { type: 'number', required: true },
         createdAt: { type: 'string', required: true },
+        execution: { type: 'number', required: true },
         /** Jobs of the run that failed before this one. */
         attempt: { type: 'number', required: true },
         /** Index into the run's options. */
@@ -71,6 +91,8 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         /** Each time the container ran, the one running now included. */
         executions: { type: CustomAttributeType<AttemptExecution[]>('any'), required: true },
         statusReason: { type: 'string' },
+        /** What it really ran on, as its container found; else it is the option's. */
+        machine: { type: CustomAttributeType<RunCapacity>('any') },
       },
       indexes: {
         byRun: {
@@ -101,6 +123,8 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
           required: true,
         },
         lineage: { type: CustomAttributeType<Lineage>('any'), required: true },
+        /** Training was stopped at its limit: the newest checkpoint stands for the model. */
+        unfinished: { type: 'boolean' },
       },
       indexes: {
         byName: { pk: { field: pk, composite: ['name'] }, sk: { field: sk, composite: ['version'] } },
@@ -109,7 +133,44 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
-  return new Service({ run, attempt, modelVersion }, { client, table })
+  /** One a run that has succeeded, under the shape of its training: how fast it was. */
+  const throughput = new Entity(
+    {
+      model: { entity: 'throughput', version: '1', service: SERVICE },
+      attributes: {
+        team: { type: 'string', required: true },
+        shape: { type: 'string', required: true },
+        runId: { type: 'string', required: true },
+        tokensPerSecond: { type: 'number', required: true },
+      },
+      indexes: {
+        byShape: {
+          pk: { field: pk, composite: ['team', 'shape'] },
+          sk: { field: sk, composite: ['runId'] },
+        },
+      },
+    },
+    { client, table },
+  )
+
+  const teamMonth = new Entity(
+    {
+      model: { entity: 'teamMonth', version: '1', service: SERVICE },
+      attributes: {
+        team: { type: 'string', required: true },
+        month: { type: 'string', required: true },
+        // Sums, only ever added to: a default would be written over them.
+        committedUsd: { type: 'number' },
+        spentUsd: { type: 'number' },
+      },
+      indexes: {
+        byMonth: { pk: { field: pk, composite: ['team'] }, sk: { field: sk, composite: ['month'] } },
+      },
+    },
+    { client, table },
+  )
+
+  return new Service({ run, attempt, modelVersion, teamMonth, throughput }, { client, table })
 }
 
 export type RoslinTable = ReturnType<typeof openTable>
@@ -125,6 +186,13 @@ export interface RunModel {
   readonly name: string
   readonly version: number
   readonly uri: string
+  readonly unfinished?: boolean
+}
+
+/** What a run may spend of a month of the team's budget. */
+export interface Reservation {
+  readonly month: string
+  readonly usd: number
 }
 
 export interface AttemptExecution {

@@ -7,14 +7,18 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
+import { stopFile } from '../../core/storage-layout.ts'
+import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantJobControl } from './jobs.ts'
 
 export interface ApiProps {
   readonly table: ITableV2
   readonly bucket: IBucket
   readonly jobLogGroup: ILogGroup
   readonly flow: Flow
+  readonly compute: Compute
   readonly functionDefaults: FunctionDefaults
 }
 
@@ -29,7 +33,7 @@ export class Api extends Construct {
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
-    const { table, bucket, jobLogGroup, flow, functionDefaults: defaults } = props
+    const { table, bucket, jobLogGroup, flow, compute, functionDefaults: defaults } = props
     const handler = new Handler(this, 'Handler', {
       entry: 'api/handler.ts',
       defaults,
@@ -41,10 +45,16 @@ export class Api extends Construct {
     bucket.grantRead(handler)
     bucket.grantPut(handler, 'uploads/*')
     jobLogGroup.grant(handler, 'logs:GetLogEvents')
+    bucket.grantPut(handler, `runs/*/${stopFile('*')}`)
+    flow.grantControl(handler)
+    grantJobControl(handler, compute.jobQueues)
     handler.addToRolePolicy(
       new PolicyStatement({
-        actions: ['states:StartExecution'],
-        resources: [flow.stateMachine.stateMachineArn, flow.aliasArn],
+        actions: ['servicequotas:GetServiceQuota'],
+        // The quotas of EC2 in this account, by their codes.
+        resources: [
+          Stack.of(this).formatArn({ service: 'servicequotas', resource: 'ec2', resourceName: 'L-*' }),
+        ],
       }),
     )
 

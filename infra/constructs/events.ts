@@ -1,7 +1,10 @@
 import { Duration, Validations } from 'aws-cdk-lib'
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
-import { Match, Rule } from 'aws-cdk-lib/aws-events'
+import { EventBus, Match, Rule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { StartingPosition } from 'aws-cdk-lib/aws-lambda'
+import { DynamoEventSource, SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
@@ -10,6 +13,7 @@ import { type FunctionDefaults, Handler } from './handler.ts'
 
 export interface EventsProps {
   readonly table: ITableV2
+  readonly bucket: IBucket
   readonly compute: Compute
   readonly stateMachine: IStateMachine
   readonly functionDefaults: FunctionDefaults
@@ -22,7 +26,7 @@ export class Events extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { table, compute, stateMachine, functionDefaults: defaults }: EventsProps,
+    { table, bucket, compute, stateMachine, functionDefaults: defaults }: EventsProps,
   ) {
     super(scope, id)
     const deadLetterQueue = new Queue(this, 'DeadLetters', {
@@ -38,6 +42,7 @@ export class Events extends Construct {
     const target = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
       table.grantReadWriteData(handler)
+      bucket.grantRead(handler, 'runs/*')
       return new LambdaFunction(handler, {
         deadLetterQueue,
         maxEventAge: Duration.hours(2),
@@ -46,10 +51,10 @@ export class Events extends Construct {
     }
 
     new Rule(this, 'BatchJobRule', {
-      description: 'State changes of the jobs in the team’s queues',
+      description: 'State changes of the jobs in the team’s queues, and why they wait',
       eventPattern: {
         source: ['aws.batch'],
-        detailType: ['Batch Job State Change'],
+        detailType: ['Batch Job State Change', 'Batch Job Queue Blocked'],
         detail: {
           jobQueue: compute.jobQueues.map(({ jobQueueArn }) => jobQueueArn),
           parameters: { runId: Match.exists() },
@@ -69,5 +74,22 @@ export class Events extends Construct {
       },
       targets: [target('Execution', 'events/execution.ts')],
     })
+    this.#announceChanges(table, defaults)
+  }
+
+  /** The table's stream, sent to the account's default bus as events of runs and budgets. */
+  #announceChanges(table: ITableV2, defaults: FunctionDefaults): void {
+    const handler = new Handler(this, 'TableChanged', { entry: 'events/table-changed.ts', defaults })
+    handler.addEventSource(
+      new DynamoEventSource(table, {
+        startingPosition: StartingPosition.TRIM_HORIZON,
+        batchSize: 100,
+        // One that cannot be announced keeps no others back.
+        bisectBatchOnError: true,
+        retryAttempts: 20,
+        onFailure: new SqsDlq(this.deadLetterQueue),
+      }),
+    )
+    EventBus.fromEventBusName(this, 'DefaultBus', 'default').grantPutEventsTo(handler)
   }
 }

@@ -1,3 +1,4 @@
+import { ERROR_STATUS } from '../../core/errors.ts'
 import type { StepName } from '../../core/plan.ts'
 
 export interface FlowDefinitionProps {
@@ -13,25 +14,40 @@ const FLOW_TIMEOUT_SECONDS = 30 * 24 * 3600
 const LONGEST_WAIT_SECONDS = 24 * 3600
 const LAMBDA_TIMEOUT_SECONDS = 180
 
-/** Faults of the services themselves: the step never ran, so it may be sent again. */
-const RETRY = [
-  {
-    ErrorEquals: [
-      'Lambda.ServiceException',
-      'Lambda.AWSLambdaException',
-      'Lambda.SdkClientException',
-      'Lambda.TooManyRequestsException',
-      'Batch.BatchException',
-      'Batch.ServerException',
-    ],
-    IntervalSeconds: 2,
-    MaxAttempts: 6,
-    BackoffRate: 2,
-    JitterStrategy: 'FULL',
-  },
+/** Faults of the services themselves. */
+const SERVICE_RETRY = {
+  ErrorEquals: [
+    'Lambda.ServiceException',
+    'Lambda.AWSLambdaException',
+    'Lambda.SdkClientException',
+    'Lambda.TooManyRequestsException',
+    'Batch.BatchException',
+    'Batch.ServerException',
+    // What Batch's model does not name, throttling among it (TooManyRequestsException).
+    'Batch.AWSBatchException',
+    'Batch.TooManyRequestsException',
+  ],
+  IntervalSeconds: 2,
+  MaxAttempts: 6,
+  BackoffRate: 2,
+  JitterStrategy: 'FULL',
+}
+
+/** A job that failed is Classify's: it is not sent again here. */
+const BATCH_RETRY = [SERVICE_RETRY]
+
+/**
+ * Steps are idempotent: one that died (Runtime.ExitError, Lambda.Unknown) or met a service that failed for longer than its SDK
+ * tries again is sent again. One that refuses says so with a code of ours, and would refuse again.
+ */
+const LAMBDA_RETRY = [
+  { ErrorEquals: Object.keys(ERROR_STATUS).filter((code) => code !== 'INTERNAL'), MaxAttempts: 0 },
+  SERVICE_RETRY,
+  { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2, JitterStrategy: 'FULL' },
 ]
 
 const RUN_ID = '{% $states.context.Execution.Input.runId %}'
+const EXECUTION = '{% $states.context.Execution.Input.execution %}'
 
 /**
  * Plan → Prepare → Train → Evaluate → Register. A job that failed goes to Classify, which sends it to the same capacity option again,
@@ -39,27 +55,42 @@ const RUN_ID = '{% $states.context.Execution.Input.runId %}'
  */
 export function flowDefinition(props: FlowDefinitionProps) {
   return {
-    Comment: 'One run: its input is {"runId"}, and its name is that id',
+    Comment: 'One execution of a run: its input is {"runId", "execution"}, and its name is made of both',
     QueryLanguage: 'JSONata',
     TimeoutSeconds: FLOW_TIMEOUT_SECONDS,
     StartAt: 'Plan',
     States: {
       Plan: {
-        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID }),
+        ...lambdaTask(props.planFunctionArn, { runId: RUN_ID, execution: EXECUTION }),
         Assign: {
+          from: '{% $states.result.Payload.from %}',
           planUri: '{% $states.result.Payload.planUri %}',
           jobs: '{% $states.result.Payload.jobs %}',
           progress: '{% $states.result.Payload.progress %}',
         },
         Output: {},
         Catch: catchAs('plan', 'Fail'),
-        Next: 'Prepare',
+        Next: 'Begin',
+      },
+      // A run that goes on does not do again what is done.
+      Begin: {
+        Type: 'Choice',
+        Choices: [
+          { Condition: "{% $from = 'train' %}", Next: 'Train' },
+          { Condition: "{% $from = 'evaluate' %}", Next: 'Evaluate' },
+          { Condition: "{% $from = 'register' %}", Next: 'Register' },
+        ],
+        Default: 'Prepare',
       },
       Prepare: batchTask('prepare', props.team, 'Train'),
       Train: batchTask('train', props.team, 'Evaluate'),
       Evaluate: batchTask('evaluate', props.team, 'Register'),
       Register: {
-        ...lambdaTask(props.registerFunctionArn, { runId: RUN_ID, planUri: '{% $planUri %}' }),
+        ...lambdaTask(props.registerFunctionArn, {
+          runId: RUN_ID,
+          execution: EXECUTION,
+          planUri: '{% $planUri %}',
+        }),
         Output: '{% $states.result.Payload %}',
         Catch: catchAs('register', 'Fail'),
         Next: 'Succeeded',
@@ -77,6 +108,7 @@ export function flowDefinition(props: FlowDefinitionProps) {
         Assign: {
           action: '{% $states.result.Payload.action %}',
           progress: '{% $states.result.Payload.progress %}',
+          failure: '{% $states.result.Payload.failure %}',
         },
         Output: {},
         // What failed first stays the reason.
@@ -95,8 +127,10 @@ export function flowDefinition(props: FlowDefinitionProps) {
       Fail: {
         ...lambdaTask(props.failFunctionArn, {
           runId: RUN_ID,
+          execution: EXECUTION,
           step: '{% $failedStep %}',
           error: '{% $error %}',
+          failure: '{% $failure %}',
         }),
         Output: '{% $states.result.Payload %}',
         Next: 'Failed',
@@ -112,7 +146,7 @@ function lambdaTask(functionArn: string, payload: Record<string, string>) {
     Resource: 'arn:aws:states:::lambda:invoke',
     TimeoutSeconds: LAMBDA_TIMEOUT_SECONDS,
     Arguments: { FunctionName: functionArn, Payload: payload },
-    Retry: RETRY,
+    Retry: LAMBDA_RETRY,
   }
 }
 
@@ -124,13 +158,14 @@ function batchTask(step: StepName, team: string, next: string) {
     Resource: 'arn:aws:states:::batch:submitJob.sync',
     TimeoutSeconds: `{% $jobs.${step}[$progress.option].timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
     Arguments: {
-      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Input.runId %}`,
+      JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
       // Not read by the container: they tell whose job it is, in the job's events too.
       Parameters: {
         runId: RUN_ID,
         step,
+        execution: '{% $string($states.context.Execution.Input.execution) %}',
         attempt: '{% $string($progress.attempt) %}',
         option: '{% $string($progress.option) %}',
       },
@@ -147,7 +182,7 @@ function batchTask(step: StepName, team: string, next: string) {
       PropagateTags: true,
       Tags: { 'roslin:team': team, 'roslin:run': RUN_ID, 'roslin:step': step },
     },
-    Retry: RETRY,
+    Retry: BATCH_RETRY,
     Catch: catchAs(step, 'Classify'),
     Output: {},
     Next: next,
@@ -158,7 +193,7 @@ function catchAs(step: string, next: string) {
   return [
     {
       ErrorEquals: ['States.ALL'],
-      Assign: { failedStep: step, error: '{% $states.errorOutput %}' },
+      Assign: { failedStep: step, error: '{% $states.errorOutput %}', failure: null },
       Next: next,
     },
   ]

@@ -80,6 +80,17 @@ export class Flow extends Construct {
     this.aliasArn = this.#publish(definition)
   }
 
+  /** To start runs' executions and to end them. */
+  grantControl(grantee: Handler): void {
+    grantee.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['states:StartExecution'],
+        resources: [this.stateMachine.stateMachineArn, this.aliasArn],
+      }),
+    )
+    this.stateMachine.grantExecution(grantee, 'states:DescribeExecution', 'states:StopExecution')
+  }
+
   #grantBatch({ jobQueues }: Compute, { definitions }: Jobs): void {
     const stack = Stack.of(this)
     // Plans hold a revision; the deployment may be at a later one by the time the job is submitted.

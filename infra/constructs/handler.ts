@@ -1,13 +1,10 @@
-import { join } from 'node:path'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
+import { Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
-
-const root = join(import.meta.dirname, '../..')
+import { bundleOf } from '../bundle.ts'
 
 export interface FunctionDefaults {
   readonly logRetentionDays: RetentionDays
@@ -25,7 +22,7 @@ export interface HandlerProps {
 }
 
 /** A Lambda function of lambdas/, with a role and a log group of its own. */
-export class Handler extends NodejsFunction {
+export class Handler extends LambdaFunction {
   constructor(scope: Construct, id: string, props: HandlerProps) {
     const logGroup = new LogGroup(scope, `${id}Logs`, {
       retention: props.defaults.logRetentionDays,
@@ -34,8 +31,8 @@ export class Handler extends NodejsFunction {
     const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     logGroup.grantWrite(role)
     super(scope, id, {
-      entry: join(root, 'lambdas', props.entry),
-      handler: 'handler',
+      code: Code.fromAsset(bundleOf(props.entry)),
+      handler: 'index.handler',
       role,
       logGroup,
       runtime: Runtime.NODEJS_24_X,
@@ -48,21 +45,6 @@ export class Handler extends NodejsFunction {
         NODE_OPTIONS: '--enable-source-maps',
       },
       ...(props.deadLetterQueue && { deadLetterQueue: props.deadLetterQueue }),
-      depsLockFilePath: join(root, 'package-lock.json'),
-      projectRoot: root,
-      bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        mainFields: ['module', 'main'],
-        minify: true,
-        sourceMap: true,
-        sourcesContent: false,
-        // The SDK comes along: a pinned version starts faster than the runtime's own, and is the one tested.
-        externalModules: [],
-        // Libraries in CommonJS still call require.
-        banner:
-          "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
     })
   }
 }

@@ -1,20 +1,22 @@
 import { join } from 'node:path'
-import { RemovalPolicy, Size } from 'aws-cdk-lib'
+import { RemovalPolicy, Size, Stack } from 'aws-cdk-lib'
 import {
   EcsEc2ContainerDefinition,
   EcsJobDefinition,
+  type IJobQueue,
   LinuxParameters,
   type Ulimit,
   UlimitName,
 } from 'aws-cdk-lib/aws-batch'
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
-import { type IRole, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
+import type { Handler } from './handler.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
@@ -65,6 +67,28 @@ const ULIMITS: readonly Ulimit[] = [
 /** The steps that run on the team's capacity, on several GPUs where it has them. Prepare does not. */
 const ON_CAPACITY: readonly StepName[] = ['train', 'evaluate']
 
+/** To look at jobs and to end them. */
+export function grantJobControl(grantee: Handler, jobQueues: readonly IJobQueue[]): void {
+  const stack = Stack.of(grantee)
+  // Batch's List and Describe know no resources.
+  grantee.addToRolePolicy(
+    new PolicyStatement({ actions: ['batch:DescribeJobs', 'batch:ListJobs'], resources: ['*'] }),
+  )
+  grantee.addToRolePolicy(
+    new PolicyStatement({
+      actions: ['batch:GetJobQueueSnapshot'],
+      resources: jobQueues.map(({ jobQueueArn }) => jobQueueArn),
+    }),
+  )
+  // Batch makes a job's id when it is submitted.
+  grantee.addToRolePolicy(
+    new PolicyStatement({
+      actions: ['batch:TerminateJob'],
+      resources: [stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
+    }),
+  )
+}
+
 /** The job definitions of the steps that run in containers. Plans override what the machine must have. */
 export class Jobs extends Construct {
   readonly definitionArns: Readonly<Record<StepName, string>>
@@ -111,6 +135,10 @@ export class Jobs extends Construct {
     for (const prefix of read) bucket.grantRead(role, prefix)
     for (const prefix of write) bucket.grantPut(role, prefix)
     for (const prefix of remove) bucket.grantDelete(role, prefix)
+    if (ON_CAPACITY.includes(step)) {
+      // What a Spot machine really costs. EC2's Describe knows no resources.
+      role.addToPolicy(new PolicyStatement({ actions: ['ec2:DescribeSpotPriceHistory'], resources: ['*'] }))
+    }
     return role
   }
 

@@ -7,6 +7,8 @@ import { Events } from '../constructs/events.ts'
 import { Flow } from '../constructs/flow.ts'
 import { Jobs } from '../constructs/jobs.ts'
 import { Network } from '../constructs/network.ts'
+import { Notifications } from '../constructs/notifications.ts'
+import { Reconciler } from '../constructs/reconciler.ts'
 import type { StateStack } from './state-stack.ts'
 
 export interface ControlPlaneStackProps extends StackProps {
@@ -43,11 +45,27 @@ export class ControlPlaneStack extends Stack {
         CAPACITY: this.toJsonString(compute.capacity),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
+        ...(team.budget.monthlyUsd && { MONTHLY_BUDGET_USD: String(team.budget.monthlyUsd) }),
       },
     }
     const flow = new Flow(this, 'Flow', { team: team.name, table, bucket, compute, jobs, functionDefaults })
-    new Events(this, 'Events', { table, compute, stateMachine: flow.stateMachine, functionDefaults })
-    const api = new Api(this, 'Api', { table, bucket, jobLogGroup: jobs.logGroup, flow, functionDefaults })
+    const { deadLetterQueue } = new Events(this, 'Events', {
+      table,
+      bucket,
+      compute,
+      stateMachine: flow.stateMachine,
+      functionDefaults,
+    })
+    new Reconciler(this, 'Reconciler', { table, bucket, compute, flow, functionDefaults, deadLetterQueue })
+    new Notifications(this, 'Notifications', { team, functionDefaults, deadLetterQueue })
+    const api = new Api(this, 'Api', {
+      table,
+      bucket,
+      jobLogGroup: jobs.logGroup,
+      flow,
+      compute,
+      functionDefaults,
+    })
 
     new CfnOutput(this, 'ApiUrl', { value: api.url })
     new CfnOutput(this, 'StateMachineAliasArn', { value: flow.aliasArn })

@@ -1,5 +1,5 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib'
-import { AttributeType, Billing, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
+import { AttributeType, Billing, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import type { Construct } from 'constructs'
 import { TABLE_KEYS } from '../../core/store/table.ts'
@@ -12,15 +12,18 @@ export class StateStack extends Stack {
   constructor(scope: Construct, id: string, props: StackProps) {
     super(scope, id, { ...props, terminationProtection: true })
     const text = (name: string) => ({ name, type: AttributeType.STRING })
-    const { byTeam } = TABLE_KEYS
+    const { byTeam, open } = TABLE_KEYS
 
     this.table = new TableV2(this, 'Table', {
       partitionKey: text(TABLE_KEYS.pk),
       sortKey: text(TABLE_KEYS.sk),
       globalSecondaryIndexes: [
         { indexName: byTeam.index, partitionKey: text(byTeam.pk), sortKey: text(byTeam.sk) },
+        { indexName: open.index, partitionKey: text(open.pk), sortKey: text(open.sk) },
       ],
       billing: Billing.onDemand(),
+      // What is written is announced: lambdas/events/table-changed.ts.
+      dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: true,
       removalPolicy: RemovalPolicy.RETAIN,

@@ -3,8 +3,11 @@ import { bodyLimit } from 'hono/body-limit'
 import { RoslinError } from '../../core/errors.ts'
 import { variable } from '../environment.ts'
 import { logger } from '../logger.ts'
+import { estimateRoutes } from './estimates.ts'
 import { logRoutes } from './logs.ts'
+import { runActionRoutes } from './run-actions.ts'
 import { runRoutes } from './runs.ts'
+import { teamRoutes } from './team.ts'
 import { uploadRoutes } from './uploads.ts'
 
 /** A recipe with its prompts, which must fit an item of the table (400 KB); data goes up to S3 directly. */
@@ -30,7 +33,10 @@ app.get('/v1/health', (context) =>
   context.json({ team: variable('TEAM'), version: variable('CODE_VERSION') }),
 )
 app.route('/v1/runs', runRoutes)
+app.route('/v1/runs', runActionRoutes)
 app.route('/v1/runs', logRoutes)
+app.route('/v1/estimates', estimateRoutes)
+app.route('/v1/team', teamRoutes)
 app.route('/v1/uploads', uploadRoutes)
 
 app.notFound((context) =>

@@ -1,4 +1,3 @@
-import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { Hono } from 'hono'
 import { ulid } from 'ulid'
 import { z } from 'zod'
@@ -6,17 +5,18 @@ import { RoslinError } from '../../core/errors.ts'
 import { parseRecipe } from '../../core/recipe.ts'
 import { hasEnded } from '../../core/run.ts'
 import { evaluationSchema, metricsSchema } from '../../core/run-files.ts'
-import { type RunList, runDetail, runListItem } from '../../core/run-view.ts'
+import { type RunDetail, type RunList, runDetail, runListItem } from '../../core/run-view.ts'
 import { RUN_FILES, storageLayout } from '../../core/storage-layout.ts'
-import type { Attempt, Run } from '../../core/store/run-store.ts'
-import { runs } from '../clients.ts'
-import { deployment, variable } from '../environment.ts'
+import type { Run, RunWithAttempts } from '../../core/store/run-store.ts'
+import { ledger, runs } from '../clients.ts'
+import { deployment, monthlyLimitUsd, variable } from '../environment.ts'
+import { startExecution } from '../executions.ts'
 import { logger } from '../logger.ts'
 import { planRecipe } from '../pinning.ts'
 import { readJson } from '../s3-json.ts'
+import { settleIfDone } from '../settle.ts'
 import { parseBody, parseQuery } from './input.ts'
-
-const stepFunctions = new SFNClient({})
+import { waitingReason } from './waiting.ts'
 
 const newRun = z.strictObject({ recipe: z.unknown() })
 const listQuery = z.object({
@@ -30,37 +30,34 @@ runRoutes.post('/', async (context) => {
   const recipe = parseRecipe((await parseBody(newRun, context)).recipe)
   const run = { runId: ulid(), createdAt: new Date().toISOString() }
   const deployed = deployment()
-  // Planned here for its errors alone: a recipe that cannot be planned leaves no run behind.
-  await planRecipe(run, recipe, deployed)
-  await runs.create({ ...run, team: deployed.team, recipe })
-  await start(run.runId)
+  // Planned here for its errors and its price: a recipe that cannot be planned or paid leaves no run behind.
+  const { reservedUsd } = await planRecipe(run, recipe, deployed)
+  const price = { usd: reservedUsd, monthlyLimitUsd: monthlyLimitUsd() }
+  await ledger.open({ ...run, team: deployed.team, recipe }, price)
+  await start({ runId: run.runId, execution: 0 })
   return context.json(await detail(run.runId), 201)
 })
 
-/** The execution has the run's id for its name, so a run can have no second one by mistake. */
-async function start(runId: string): Promise<void> {
-  const stateMachineArn = variable('STATE_MACHINE_ALIAS_ARN')
+/** @throws RoslinError RUN_NOT_STARTED, and then the run has failed: the caller knows, and may resume it. */
+export async function start({ runId, execution }: Pick<Run, 'runId' | 'execution'>): Promise<void> {
   try {
-    await stepFunctions.send(
-      new StartExecutionCommand({ stateMachineArn, name: runId, input: JSON.stringify({ runId }) }),
-    )
+    await startExecution({ runId, execution })
   } catch (error) {
     logger.error('execution not started', { runId, error: error as Error })
-    const failure = new RoslinError(
+    const problem = new RoslinError(
       'RUN_NOT_STARTED',
       `The flow of run ${runId} could not be started.`,
-      'Try again in a minute.',
+      'Resume it in a minute.',
     )
-    await runs.advance(runId, 'failed', new Date().toISOString(), {
-      failure: {
-        class: 'internal',
-        code: failure.code,
-        step: 'start',
-        message: failure.message,
-        nextStep: failure.nextStep,
-      },
+    const { code, message, nextStep } = problem
+    await runs.advance(runId, {
+      status: 'failed',
+      at: new Date().toISOString(),
+      moment: { execution },
+      details: { failure: { class: 'internal', code, step: 'start', message, nextStep } },
     })
-    throw failure
+    await settleIfDone(runId)
+    throw problem
   }
 }
 
@@ -86,13 +83,15 @@ runRoutes.get('/:runId/samples', async (context) => {
   return context.json(await runFile(run, RUN_FILES.evaluation, evaluationSchema, 'evaluation'))
 })
 
-async function detail(runId: string) {
+export async function detail(runId: string): Promise<RunDetail> {
   const { run, attempts } = await found(runId)
-  return runDetail(run, attempts, new Date())
+  const now = new Date()
+  const waiting = await waitingReason(run, attempts, now)
+  return { ...runDetail(run, attempts, now), ...(waiting && { waiting }) }
 }
 
 /** @throws RoslinError RUN_NOT_FOUND */
-export async function found(runId: string): Promise<{ run: Run; attempts: readonly Attempt[] }> {
+export async function found(runId: string): Promise<RunWithAttempts> {
   const result = await runs.get(runId)
   if (result) return result
   throw new RoslinError(

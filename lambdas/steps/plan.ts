@@ -1,47 +1,88 @@
-import { RoslinError } from '../../core/errors.ts'
-import type { PlannedStep, StepName } from '../../core/plan.ts'
+import { optionName } from '../../core/capacity.ts'
+import { type Plan, type PlannedStep, planSchema, replan, type StepName } from '../../core/plan.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
-import { RUN_FILES } from '../../core/storage-layout.ts'
+import type { FlowStep, RunStatus } from '../../core/run.ts'
+import { planFile } from '../../core/storage-layout.ts'
+import type { Attempt, Run } from '../../core/store/run-store.ts'
+import type { RunCapacity } from '../../core/store/table.ts'
 import { runs } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { writeJson } from '../s3-json.ts'
+import { readJson, writeJson } from '../s3-json.ts'
+import { enter } from './enter.ts'
 import { step } from './step.ts'
-
-/** Pins and prices the run's recipe, writes plan.json, and gives the state machine what it needs of it. */
-export const handler = step(async ({ runId }: { runId: string }): Promise<Planned> => {
-  await runs.advance(runId, 'planning', now())
-  const stored = await runs.get(runId)
-  if (!stored)
-    throw new RoslinError('RUN_NOT_FOUND', `There is no run ${runId}.`, 'Start runs through the API.')
-  const plan = await planRecipe({ runId, createdAt: stored.run.createdAt }, stored.run.recipe, deployment())
-  const planUri = `${plan.runUri}${RUN_FILES.plan}`
-  await writeJson(planUri, plan)
-  const options = plan.capacity.map(({ instanceType, purchase, priceUsdPerHour }) => ({
-    instanceType,
-    purchase,
-    priceUsdPerHour,
-  }))
-  await runs.advance(runId, 'preparing', now(), {
-    planUri,
-    options,
-    ...(options[0] && { capacity: options[0] }),
-  })
-  const { prepare, train, evaluate } = plan.steps
-  const onEachOption = (job: typeof train) =>
-    plan.capacity.map(({ jobQueueArn, machine }) => batchJob({ ...job, ...machine, jobQueueArn }))
-  return {
-    planUri,
-    jobs: { prepare: [batchJob(prepare)], train: onEachOption(train), evaluate: onEachOption(evaluate) },
-    progress: FIRST_ATTEMPT,
-  }
-})
 
 interface Planned {
   readonly planUri: string
+  /** The step to begin with. */
+  readonly from: FlowStep
   /** One for each capacity option; Prepare has no choice. */
   readonly jobs: Readonly<Record<StepName, readonly BatchJob[]>>
   readonly progress: Progress
+}
+
+/** The state that a run has from then on. */
+const STATUS_OF: Readonly<Record<FlowStep, RunStatus>> = {
+  prepare: 'preparing',
+  train: 'waiting',
+  evaluate: 'evaluating',
+  register: 'registering',
+}
+
+/** Pins and prices the run's recipe, writes its plan, and gives the state machine what it needs of it. */
+export const handler = step(
+  async ({ runId, execution }: { runId: string; execution: number }): Promise<Planned> => {
+    const { run, attempts } = await enter(runId, execution, 'planning')
+    const plan = await planOf(run)
+    const planUri = `${plan.runUri}${planFile(execution)}`
+    await writeJson(planUri, plan)
+    const options = plan.capacity.map(({ instanceType, purchase, priceUsdPerHour }) => ({
+      instanceType,
+      purchase,
+      priceUsdPerHour,
+    }))
+    const note = changeOfOption(run.capacity, options[0])
+    await runs.advance(runId, {
+      status: STATUS_OF[run.from],
+      at: new Date().toISOString(),
+      moment: { execution },
+      ...(note && { note }),
+      details: { planUri, options, ...(options[0] && { capacity: options[0] }) },
+    })
+    return { planUri, from: run.from, jobs: jobsOf(plan), progress: progressAfter(run, attempts) }
+  },
+)
+
+/** A run that goes on tries its options from the first on. */
+function changeOfOption(last: RunCapacity | undefined, first: RunCapacity | undefined): string | undefined {
+  if (!last || !first || optionName(last) === optionName(first)) return undefined
+  return `Going back from ${optionName(last)} to ${optionName(first)}, the first of its capacity options.`
+}
+
+/** A run that goes on keeps what it was planned with. */
+async function planOf({ runId, createdAt, recipe, planUri }: Run): Promise<Plan> {
+  const previous = planUri && (await readJson(planUri, planSchema))
+  return previous
+    ? replan(previous, recipe.limits, deployment())
+    : planRecipe({ runId, createdAt }, recipe, deployment())
+}
+
+/** Attempts are counted through all executions: the trainer names files by them. */
+function progressAfter({ execution }: Run, attempts: readonly Attempt[]): Progress {
+  if (execution === 0) return FIRST_ATTEMPT
+  return { ...FIRST_ATTEMPT, attempt: Math.max(-1, ...attempts.map(({ attempt }) => attempt)) + 1 }
+}
+
+function jobsOf({ steps: { prepare, train, evaluate }, capacity }: Plan): Planned['jobs'] {
+  return {
+    prepare: [batchJob(prepare)],
+    train: capacity.map(({ jobQueueArn, machine, trainTimeoutSeconds: timeoutSeconds }) =>
+      batchJob({ ...train, ...machine, jobQueueArn, timeoutSeconds }),
+    ),
+    evaluate: capacity.map(({ jobQueueArn, machine, evaluateTimeoutSeconds: timeoutSeconds }) =>
+      batchJob({ ...evaluate, ...machine, jobQueueArn, timeoutSeconds }),
+    ),
+  }
 }
 
 /** A planned step in Batch's own words. */
@@ -76,5 +117,3 @@ function batchJob({
     ],
   }
 }
-
-const now = () => new Date().toISOString()

@@ -30,6 +30,8 @@ const run: RunDetail = {
   recipeName: 'parrot',
   recipe: recipe(),
   status: 'training',
+  execution: 0,
+  from: 'prepare',
   createdAt: '2026-11-24T10:00:00.000Z',
   timeline: [],
   attempts: [],

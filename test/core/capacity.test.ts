@@ -13,11 +13,11 @@ const SMOLLM2 = 134_515_008
 const everyType = (Object.keys(INSTANCE_TYPES) as InstanceTypeName[]).map((name) => capacityOption(name))
 
 const fitting = (made: Recipe, parameters: number, options: readonly DeployedCapacity[] = everyType) =>
-  fittingCapacity(made, parameters, options).fitting.map(({ instanceType }) => instanceType)
+  fittingCapacity(made, parameters, options, 'us-east-1').fitting.map(({ instanceType }) => instanceType)
 
 function refusals(made: Recipe, parameters: number, ...types: InstanceTypeName[]): string[] {
   const options = types.map((name) => capacityOption(name))
-  const error = thrownBy(() => fittingCapacity(made, parameters, options))
+  const error = thrownBy(() => fittingCapacity(made, parameters, options, 'us-east-1'))
   expect(error.code).toBe('NO_CAPACITY_FITS')
   return error.issues.map(({ message }) => message)
 }
@@ -31,6 +31,12 @@ describe('the capacity that fits', () => {
       'has 4 GPUs, 8 wanted',
       'has 24 GiB a GPU, 32 wanted',
     ])
+  })
+
+  it('GPT-J-6B on the generations of GPUs that its recipe names', () => {
+    const made = recipe({ resources: { gpus: 8, minGpuMemoryGiB: 32, architectures: ['ampere', 'hopper'] } })
+    expect(fitting(made, GPT_J)).toEqual(['p4d.24xlarge', 'p4de.24xlarge', 'p5.48xlarge'])
+    expect(refusals(made, GPT_J, 'p3dn.24xlarge')).toEqual(['has V100 (volta), ampere or hopper wanted'])
   })
 
   it('GPT-J-6B in bf16: no V100, which has none', () => {
@@ -67,7 +73,7 @@ describe('the capacity that fits', () => {
 
   it("comes in the team's order, priced, with the date of the price where it was looked up", () => {
     const options = [capacityOption('p5.48xlarge'), capacityOption('p4d.24xlarge', { purchase: 'spot' })]
-    const [p5, p4d] = fittingCapacity(recipe(), GPT_J, options).fitting
+    const [p5, p4d] = fittingCapacity(recipe(), GPT_J, options, 'us-east-1').fitting
     expect(p5).toMatchObject({ instanceType: 'p5.48xlarge', priceUsdPerHour: 55.04 })
     expect(p5).not.toHaveProperty('priceCheckedOn')
     expect(p4d).toMatchObject({
@@ -79,21 +85,30 @@ describe('the capacity that fits', () => {
     })
   })
 
+  it("has another region's price only where its own is not known, and says whose it is", () => {
+    const options = [capacityOption('p4d.24xlarge')]
+    const priced = (region: string) => fittingCapacity(recipe(), GPT_J, options, region).fitting[0]
+    expect(priced('us-east-1')).not.toHaveProperty('priceRegion')
+    expect(priced('mars-north-1')).toMatchObject({ priceUsdPerHour: 21.96, priceRegion: 'us-east-1' })
+  })
+
   it('leaves out the others, and says of each why', () => {
     const options = [capacityOption('m7i.large'), capacityOption('p4d.24xlarge')]
-    const { fitting: fits, refused } = fittingCapacity(recipe(), GPT_J, options)
+    const { fitting: fits, refused } = fittingCapacity(recipe(), GPT_J, options, 'us-east-1')
     expect(fits).toHaveLength(1)
     expect(refused).toEqual([{ option: 'capacity.0 (m7i.large on-demand)', reason: 'has 0 GPUs, 8 wanted' }])
   })
 
   it('is nothing: the error says of each option why', () => {
     const error = thrownBy(() =>
-      fittingCapacity(recipe(), GPT_J, [
-        capacityOption('m7i.large'),
-        capacityOption('g5.xlarge', { purchase: 'spot' }),
-      ]),
+      fittingCapacity(
+        recipe(),
+        GPT_J,
+        [capacityOption('m7i.large'), capacityOption('g5.xlarge', { purchase: 'spot' })],
+        'us-east-1',
+      ),
     )
-    expect(error.message).toBe("None of the team's 2 capacity options can train parrot.")
+    expect(error.message).toBe('None of the 2 capacity options can train parrot.')
     expect(error.issues).toEqual([
       { path: 'capacity.0 (m7i.large on-demand)', message: 'has 0 GPUs, 8 wanted' },
       { path: 'capacity.1 (g5.xlarge spot)', message: 'has 1 GPUs, 8 wanted' },

@@ -63,9 +63,16 @@ describe('a plan', () => {
     expect(fitting[0]?.machine.memoryMiB).toBeLessThan(1152 * 1024)
   })
 
+  it('says whose price it took, where the region of the team has none in the table', () => {
+    expect(plan().capacity[0]).not.toHaveProperty('priceRegion')
+    const elsewhere = plan(recipe(), pinned, deployment({ region: 'mars-north-1' }))
+    expect(elsewhere.capacity[0]).toMatchObject({ priceUsdPerHour: 21.96, priceRegion: 'us-east-1' })
+    expect(planSchema.parse(elsewhere)).toEqual(elsewhere)
+  })
+
   it("gives training the recipe's hours, in seconds", () => {
-    expect(plan(recipe({ limits: { maxHours: 0.5 } })).steps.train.timeoutSeconds).toBe(1800)
-    expect(plan(recipe({ limits: { maxHours: 0.0001 } })).steps.train.timeoutSeconds).toBe(1)
+    expect(plan(recipe({ limits: { maxHours: 0.5 } })).capacity[0]?.trainTimeoutSeconds).toBe(1800)
+    expect(plan(recipe({ limits: { maxHours: 0.0001 } })).capacity[0]?.trainTimeoutSeconds).toBe(1)
   })
 
   it('inherits the strictest licence, and says from where', () => {

@@ -9,6 +9,8 @@ const stored: Run = {
   recipeName: 'parrot',
   recipe: recipe(),
   status: 'training',
+  execution: 0,
+  from: 'prepare',
   createdAt: '2026-11-24T10:00:00.000Z',
   timeline: [{ status: 'queued', at: '2026-11-24T10:00:00.000Z' }],
   options: [{ instanceType: 'p4d.24xlarge', purchase: 'spot', priceUsdPerHour: 20 }],
@@ -17,6 +19,7 @@ const attempts = [
   {
     runId: stored.runId,
     jobId: 'job',
+    execution: 0,
     attempt: 0,
     option: 0,
     step: 'train' as const,

@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  executionName,
   hasEnded,
   JOB_STATUSES,
   type JobStatus,
+  parseExecutionName,
   RUN_STATUSES,
   runPosition,
   runStatusOfJob,
@@ -30,24 +32,46 @@ describe('the position of a run', () => {
         fc.constantFrom(...JOB_STATUSES),
         fc.constantFrom(...JOB_STATUSES),
         (attempt, later, one, other) => {
-          const before = runPosition('training', attempt, one)
-          const after = runPosition('waiting', attempt + 1 + later, other)
+          const before = runPosition('training', { attempt, jobStatus: one })
+          const after = runPosition('waiting', { attempt: attempt + 1 + later, jobStatus: other })
           expect(after).toBeGreaterThan(before)
         },
       ),
     )
-    const within = JOB_STATUSES.map((status) => runPosition('training', 2, status))
+    const within = JOB_STATUSES.map((status) => runPosition('training', { attempt: 2, jobStatus: status }))
     expect(within).toEqual([...new Set(within)].sort((a, b) => a - b))
   })
 
   it('never leaves its step, however many attempts there are', () => {
     fc.assert(
       fc.property(fc.nat(10_000_000), fc.constantFrom(...JOB_STATUSES), (attempt, jobStatus) => {
-        expect(runPosition('preparing', attempt, jobStatus)).toBeLessThan(runPosition('training'))
-        expect(runPosition('training', attempt, jobStatus)).toBeLessThan(runPosition('evaluating'))
-        expect(runPosition('evaluating', attempt, jobStatus)).toBeLessThan(runPosition('registering'))
+        expect(runPosition('preparing', { attempt, jobStatus })).toBeLessThan(runPosition('training'))
+        expect(runPosition('training', { attempt, jobStatus })).toBeLessThan(runPosition('evaluating'))
+        expect(runPosition('evaluating', { attempt, jobStatus })).toBeLessThan(runPosition('registering'))
       }),
     )
+  })
+})
+
+describe('an execution of a run', () => {
+  it('begins beyond all that can happen in the one before', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(1000),
+        fc.constantFrom(...RUN_STATUSES),
+        fc.nat(1_000_000),
+        (execution, status, attempt) => {
+          const last = runPosition(status, { execution, attempt, jobStatus: 'FAILED' })
+          expect(runPosition('queued', { execution: execution + 1 })).toBeGreaterThan(last)
+        },
+      ),
+    )
+  })
+
+  it('has a name that tells whose it is', () => {
+    expect(executionName('01JD', 0)).toBe('01JD')
+    expect(parseExecutionName('01JD')).toEqual({ runId: '01JD', execution: 0 })
+    expect(parseExecutionName(executionName('01JD', 3))).toEqual({ runId: '01JD', execution: 3 })
   })
 })
 

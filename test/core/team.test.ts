@@ -32,6 +32,8 @@ describe('a team', () => {
       region: 'eu-west-1',
       capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
       maxVcpus: 192,
+      budget: {},
+      notifications: { emails: [] },
       logRetentionDays: 90,
       tags: {},
     })

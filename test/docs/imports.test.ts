@@ -23,6 +23,7 @@ const CORE_PACKAGES = [
   'hyparquet-compressors',
   'node:buffer',
   'node:crypto',
+  'node:timers/promises',
   'node:zlib',
 ]
 

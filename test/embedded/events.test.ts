@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { JOB_STATUSES, type JobStatus } from '../../core/run.ts'
 import type { RunDetail } from '../../core/run-view.ts'
+import { Ledger } from '../../core/store/ledger.ts'
 import { ModelStore } from '../../core/store/model-store.ts'
 import { type Attempt, RunStore } from '../../core/store/run-store.ts'
 import { openTable } from '../../core/store/table.ts'
@@ -13,6 +14,8 @@ const { client } = deployment
 const table = openTable(deployment.dynamo, deployment.tableName)
 const runs = new RunStore(table)
 const models = new ModelStore(table)
+const ledger = new Ledger(table)
+const PRICE = { usd: 1, monthlyLimitUsd: undefined }
 
 const stored = async (runId: string) => {
   const found = await runs.get(runId)
@@ -28,7 +31,7 @@ const jobEvent = (runId: string, step: string, status: JobStatus, jobId = `${ste
     status,
     createdAt: Date.now(),
     ...(status === 'RUNNING' && { startedAt: Date.now() }),
-    parameters: { runId, step, attempt: '0', option: '0' },
+    parameters: { runId, step, execution: '0', attempt: '0', option: '0' },
     attempts: [],
   },
 })
@@ -42,7 +45,7 @@ describe('a step delivered twice', () => {
 
   it('Plan: the plan is the same, and the run stays where it is', async () => {
     const before = await stored(run.runId)
-    const { error } = await deployment.invoke('FlowPlan', { runId: run.runId })
+    const { error } = await deployment.invoke('FlowPlan', { runId: run.runId, execution: 0 })
     expect(error).toBeUndefined()
     expect(await stored(run.runId)).toEqual(before)
     expect(await deployment.read(run.planUri ?? '')).toMatchObject({ createdAt: run.createdAt })
@@ -50,7 +53,7 @@ describe('a step delivered twice', () => {
 
   it('Register: the run keeps its one model version', async () => {
     const before = await stored(run.runId)
-    const event = { runId: run.runId, planUri: run.planUri }
+    const event = { runId: run.runId, execution: 0, planUri: run.planUri }
     const twice = [
       await deployment.invoke('FlowRegister', event),
       await deployment.invoke('FlowRegister', event),
@@ -64,7 +67,13 @@ describe('a step delivered twice', () => {
 
   it('Fail: a run that has succeeded stays so', async () => {
     const before = await stored(run.runId)
-    const event = { runId: run.runId, step: 'train', error: { Error: 'States.Timeout', Cause: '' } }
+    const event = {
+      runId: run.runId,
+      execution: 0,
+      step: 'train',
+      error: { Error: 'States.Timeout', Cause: '' },
+      failure: null,
+    }
     const { error } = await deployment.invoke('FlowFail', event)
     expect(error).toBeUndefined()
     expect(await stored(run.runId)).toEqual(before)
@@ -88,7 +97,7 @@ describe('a step delivered twice', () => {
 
 describe('a step of a run that is not there', () => {
   it('fails with the code of its error for a name, so that the flow can tell it', async () => {
-    const { error, payload } = await deployment.invoke('FlowPlan', { runId: 'NONE' })
+    const { error, payload } = await deployment.invoke('FlowPlan', { runId: 'NONE', execution: 0 })
     expect(error).toBeTruthy()
     expect(payload).toMatchObject({ errorType: 'RUN_NOT_FOUND' })
   })
@@ -116,7 +125,10 @@ describe("the store, given a job's events in any order, some twice", () => {
   let made = 0
   const newRun = async () => {
     const runId = `EVENTS${String(made++).padStart(8, '0')}`
-    await runs.create({ runId, team: 'events', recipe: recipe(), createdAt: '2026-11-24T10:00:00.000Z' })
+    await ledger.open(
+      { runId, team: 'events', recipe: recipe(), createdAt: '2026-11-24T10:00:00.000Z' },
+      PRICE,
+    )
     return runId
   }
 
@@ -128,6 +140,7 @@ describe("the store, given a job's events in any order, some twice", () => {
     const attempt = (jobStatus: JobStatus, executions: Attempt['executions']): Attempt => ({
       runId,
       jobId: 'job',
+      execution: 0,
       attempt: 0,
       option: 0,
       step: 'train',
@@ -177,7 +190,9 @@ describe("the store, given a job's events in any order, some twice", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(end, { minLength: 1, maxLength: 4 }), async (ends) => {
         const runId = await newRun()
-        const applied = await Promise.all(ends.map((status) => runs.advance(runId, status, stoppedAt)))
+        const applied = await Promise.all(
+          ends.map((status) => runs.advance(runId, { status, at: stoppedAt, moment: {} })),
+        )
         expect(applied.filter(Boolean)).toHaveLength(1)
         const winner = ends[applied.indexOf(true)]
         for (const event of story(runId)) await runs.recordJob(event, stoppedAt)
@@ -192,7 +207,7 @@ describe("the store, given a job's events in any order, some twice", () => {
   it('makes a run once', async () => {
     const runId = await newRun()
     const again = { runId, team: 'other', recipe: recipe(), createdAt: '2026-11-25T10:00:00.000Z' }
-    expect(await runs.create(again)).toBe(false)
+    await expect(ledger.open(again, PRICE)).rejects.toThrow('already')
     expect((await stored(runId)).run.team).toBe('events')
   })
 

@@ -1,17 +1,10 @@
 import { StopExecutionCommand } from '@aws-sdk/client-sfn'
 import { describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
-import type { RunDetail } from '../../core/run-view.ts'
-import { Deployment } from '../support/deployment.ts'
+import { Deployment, trainJobs } from '../support/deployment.ts'
 import { gone, isAlive } from '../support/processes.ts'
 
 const deployment = await Deployment.open()
-
-/** Of each training job: its number, its capacity option, its exit code. */
-const trainJobs = (run: RunDetail) =>
-  run.attempts
-    .filter(({ step }) => step === 'train')
-    .map(({ attempt, option, executions }) => [attempt, option, executions[0]?.exitCode])
 
 describe('a trainer that ends badly', () => {
   const { interrupted, storage, ...codes } = EXIT_CODES

@@ -62,7 +62,7 @@ describe('a run', () => {
     expect(first?.jobQueueArn).not.toBe(plan.steps.prepare.jobQueueArn)
     const job = await deployment.job(run.attempts.find(({ step }) => step === 'train')?.jobId ?? '')
     expect(job?.jobQueue).toBe(first?.jobQueueArn)
-    expect(job?.timeout?.attemptDurationSeconds).toBe(plan.steps.train.timeoutSeconds)
+    expect(job?.timeout?.attemptDurationSeconds).toBe(first?.trainTimeoutSeconds)
   })
 
   it('knows its machine and what it has cost', () => {

@@ -19,7 +19,7 @@ function app(team: string): Promise<Ended> {
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
   return execute(process.execPath, ['infra/app.ts'], {
     CDK_OUTDIR: newFolder(),
-    CDK_CONTEXT_JSON: JSON.stringify({ ...context, team, 'aws:cdk:bundling-stacks': [] }),
+    CDK_CONTEXT_JSON: JSON.stringify({ ...context, team }),
   })
 }
 

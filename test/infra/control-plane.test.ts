@@ -30,8 +30,9 @@ describe('events', () => {
   const queueArn = { 'Fn::GetAtt': [resourcesOf(controlPlane, 'AWS::SQS::Queue')[0]?.[0], 'Arn'] }
 
   it('that cannot be delivered wait in the dead-letter queue', () => {
-    expect(rules).toHaveLength(2)
-    for (const [, { Properties }] of rules) {
+    const delivering = rules.filter(([id]) => !id.startsWith('Reconciler'))
+    expect(delivering).toHaveLength(4)
+    for (const [, { Properties }] of delivering) {
       for (const target of Properties.Targets) {
         expect(target.DeadLetterConfig).toEqual({ Arn: queueArn })
         expect(target.RetryPolicy.MaximumRetryAttempts).toBeGreaterThan(0)
@@ -40,14 +41,14 @@ describe('events', () => {
   })
 
   it('that a function could not take in wait there too', () => {
-    const handlers = functions.filter(([id]) => id.startsWith('Events'))
-    expect(handlers).toHaveLength(2)
+    const handlers = functions.filter(([id]) => /^(Events(BatchJob|Execution)|Reconciler)/.test(id))
+    expect(handlers).toHaveLength(3)
     for (const [, { Properties }] of handlers)
       expect(Properties.DeadLetterConfig).toEqual({ TargetArn: queueArn })
   })
 
   it("are those of the team's own queues and flow", () => {
-    const patterns = rules.map(([, { Properties }]) => Properties.EventPattern)
+    const patterns = rules.flatMap(([, { Properties }]) => Properties.EventPattern ?? [])
     const batch = patterns.find(({ source }) => source.includes('aws.batch'))
     const queues = resourcesOf(controlPlane, 'AWS::Batch::JobQueue').map(([id]) => ({
       'Fn::GetAtt': [id, 'JobQueueArn'],

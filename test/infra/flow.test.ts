@@ -7,8 +7,9 @@ import { everyCapacity, onlyResource, resourcesOf, synthesise } from '../support
 interface State {
   readonly Type: string
   readonly Next?: string
+  readonly Default?: string
   readonly TimeoutSeconds?: unknown
-  readonly Retry?: readonly { readonly ErrorEquals: readonly string[] }[]
+  readonly Retry?: readonly { readonly ErrorEquals: readonly string[]; readonly MaxAttempts: number }[]
   readonly Catch?: readonly { readonly ErrorEquals: readonly string[]; readonly Next: string }[]
 }
 
@@ -40,8 +41,9 @@ describe('the flow', () => {
 
   it('goes from Plan through every step to Succeeded', () => {
     const path: string[] = []
-    for (let at: string | undefined = definition.StartAt; at; at = states[at]?.Next) path.push(at)
-    expect(path).toEqual(['Plan', 'Prepare', 'Train', 'Evaluate', 'Register', 'Succeeded'])
+    const after = (name: string) => states[name]?.Next ?? states[name]?.Default
+    for (let at: string | undefined = definition.StartAt; at; at = after(at)) path.push(at)
+    expect(path).toEqual(['Plan', 'Begin', 'Prepare', 'Train', 'Evaluate', 'Register', 'Succeeded'])
   })
 
   it('has an end: as a whole, and in every state that can wait', () => {
@@ -72,7 +74,7 @@ describe('the flow', () => {
     expect(states[name]?.Catch).toEqual([
       {
         ErrorEquals: ['States.ALL'],
-        Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}' },
+        Assign: { failedStep: expect.any(String), error: '{% $states.errorOutput %}', failure: null },
         Next: next,
       },
     ])
@@ -103,12 +105,25 @@ describe('the flow', () => {
     expect(states.Failed?.Type).toBe('Fail')
   })
 
-  it('sends a step again only after faults of the services, never after its own errors', () => {
-    const retried = new Set(
-      tasks.flatMap(([, { Retry }]) => (Retry ?? []).flatMap(({ ErrorEquals }) => ErrorEquals)),
-    )
-    for (const name of retried) expect(name).toMatch(/^(Lambda|Batch)\./)
-    expect(retried).not.toContain('Lambda.Unknown')
+  it('begins with the step that a run goes on with, and with Prepare where it is new', () => {
+    const { Choices, Default } = definition.States.Begin
+    expect(Choices.map(({ Next }) => Next)).toEqual(['Train', 'Evaluate', 'Register'])
+    expect(Default).toBe('Prepare')
+  })
+
+  it('submits a job again only where Batch itself failed: a job that failed is for Classify', () => {
+    for (const step of ['Prepare', 'Train', 'Evaluate']) {
+      const retried = states[step]?.Retry?.flatMap(({ ErrorEquals }) => ErrorEquals)
+      expect(retried).toContain('Batch.AWSBatchException')
+      for (const name of retried ?? []) expect(name).toMatch(/^(Lambda|Batch)\./)
+    }
+  })
+
+  it.each(['Plan', 'Register', 'Classify', 'Fail'])('sends %s again unless it has refused', (step) => {
+    const [refused, ...others] = states[step]?.Retry ?? []
+    expect(refused?.MaxAttempts).toBe(0)
+    expect(refused?.ErrorEquals).toEqual(expect.arrayContaining(['DATASET_INVALID', 'NO_CAPACITY_FITS']))
+    expect(others.at(-1)).toMatchObject({ ErrorEquals: ['States.ALL'], MaxAttempts: 3 })
   })
 
   it('gives a container the place of its plan, the name of its step, and which try on which option it is', () => {

@@ -19,6 +19,9 @@ const WITHOUT_RESOURCE = [
   'logs:PutResourcePolicy',
   'logs:UpdateLogDelivery',
   'batch:DescribeJobs',
+  'batch:ListJobs',
+  'ec2:DescribeSpotPriceHistory',
+  'dynamodb:ListStreams',
   'ecr:GetAuthorizationToken',
 ]
 

@@ -38,7 +38,7 @@ describe('the state stack', () => {
   })
 
   it("has the keys that the store's entities are written with", () => {
-    const { pk, sk, byTeam } = TABLE_KEYS
+    const { pk, sk, byTeam, open } = TABLE_KEYS
     const keys = (hash: string, range: string) => [
       { AttributeName: hash, KeyType: 'HASH' },
       { AttributeName: range, KeyType: 'RANGE' },
@@ -47,6 +47,7 @@ describe('the state stack', () => {
       KeySchema: keys(pk, sk),
       GlobalSecondaryIndexes: [
         Match.objectLike({ IndexName: byTeam.index, KeySchema: keys(byTeam.pk, byTeam.sk) }),
+        Match.objectLike({ IndexName: open.index, KeySchema: keys(open.pk, open.sk) }),
       ],
     })
   })

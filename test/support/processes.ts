@@ -3,18 +3,21 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const PATIENCE_MILLISECONDS = 90_000
+/** Each question is a Lambda invocation or more, on processors that the runs need too. */
+const POLL_MILLISECONDS = 150
 
 /** Asks again until there is an answer; the test fails when there is none for long. */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
+  detail: () => string = () => '',
 ): Promise<T> {
   const deadline = Date.now() + PATIENCE_MILLISECONDS
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (Date.now() > deadline) throw new Error(`never happened: ${what}`)
-    await sleep(50)
+    if (Date.now() > deadline) throw new Error(`never happened: ${what} ${detail()}`)
+    await sleep(POLL_MILLISECONDS)
   }
 }
 

@@ -35,6 +35,7 @@ const arn = (step: string) => `arn:aws:batch:us-east-1:123456789012:job-definiti
 export function deployment(overrides: Partial<Deployment> = {}): Deployment {
   return {
     team: 'example',
+    region: 'us-east-1',
     bucket: 'team-bucket',
     cpuJobQueueArn: 'arn:aws:batch:us-east-1:123456789012:job-queue/cpu',
     jobDefinitionArns: { prepare: arn('prepare'), train: arn('train'), evaluate: arn('evaluate') },

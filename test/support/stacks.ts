@@ -35,11 +35,11 @@ export const everyCapacity = {
   tags: { 'cost-center': 'research' },
 }
 
-/** The team's stacks as templates; without the functions' bundles, which take seconds each. */
+/** The team's stacks as templates. */
 export function synthesise(team: Readonly<Record<string, unknown>> = everyCapacity): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
-  const app = new App({ outdir, context: { ...context, 'aws:cdk:bundling-stacks': [] } })
+  const app = new App({ outdir, context })
   const { state, controlPlane } = addTeamStacks(app, { team: parseTeam(team), codeVersion: '0.1.0+test' })
   return { state: Template.fromStack(state), controlPlane: Template.fromStack(controlPlane), outdir }
 }

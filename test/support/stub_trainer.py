@@ -1,7 +1,8 @@
 """A trainer without a model: it keeps the container contract and does as the recipe's description tells it.
 
 The description is a list of words, `step:action`: `train:sleep=30`, `train:exit=21`, `train:exit=20@1` (in the first
-attempt only), `train:die`, `train:error=CODE`, `train:orphan`, `train:nothing`. A step that is not named does its work.
+attempt only), `train:die`, `train:error=CODE`, `train:orphan`, `train:nothing`, `train:unaware` (of the notice that the machine
+is taken back, at which it stops otherwise). A step that is not named does its work.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +20,9 @@ ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 STEP = os.environ["ROSLIN_STEP"]
 ATTEMPT = int(os.environ["ROSLIN_ATTEMPT"])
 STEPS_PER_EPOCH = 4
+
+aware = threading.Event()
+aware.set()
 
 
 def url(uri: str) -> str:
@@ -91,8 +96,8 @@ def evaluate(plan: dict) -> None:
 
 
 def act(plan: dict, action: str) -> None:
+    action, _, only_attempt = action.partition("@")
     name, _, value = action.partition("=")
-    value, _, only_attempt = value.partition("@")
     if only_attempt and int(only_attempt) != ATTEMPT:
         return
     if name == "sleep":
@@ -116,10 +121,33 @@ def act(plan: dict, action: str) -> None:
         }
         write(plan["runUri"] + "error.json", error)
         sys.exit(10)
+    elif name == "unaware":
+        aware.clear()
     elif name == "nothing":
         sys.exit(0)
     else:
         raise ValueError(f"no action {action}")
+
+
+def watch_for_notice() -> None:
+    """As the trainer does, only more often."""
+    endpoint = os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
+
+    def ask(method: str, path: str, **headers: str) -> str:
+        request = urllib.request.Request(endpoint + path, method=method, headers=headers)
+        with urllib.request.urlopen(request) as answer:
+            return answer.read().decode()
+
+    token = ask("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+    while aware.is_set():
+        time.sleep(0.1)
+        try:
+            notice = ask("GET", "/latest/meta-data/spot/instance-action", **{"X-aws-ec2-metadata-token": token})
+        except urllib.error.HTTPError:
+            continue
+        say(f"notice {notice}")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return
 
 
 def interrupted(*_: object) -> None:
@@ -130,6 +158,8 @@ def interrupted(*_: object) -> None:
 def main() -> None:
     signal.signal(signal.SIGTERM, interrupted)
     say(f"process {os.getpid()} step {STEP} attempt {ATTEMPT}")
+    if os.environ["AWS_EC2_METADATA_DISABLED"] == "false":
+        threading.Thread(target=watch_for_notice, daemon=True).start()
     plan = read(os.environ["ROSLIN_PLAN_URI"])
     for word in plan["recipe"].get("description", "").split():
         step, _, action = word.partition(":")

@@ -8,7 +8,7 @@ from ministack.core.responses import error_response_json
 from ministack.services import batch
 
 from roslin_emulator import workarounds
-from roslin_emulator.job_request import BatchError, build_job, find_definition, find_queue
+from roslin_emulator.job_request import BatchError, build_job, find_definition, find_queue, now_ms
 from roslin_emulator.jobs import JobRunner
 
 Request = dict[str, Any]
@@ -28,6 +28,7 @@ QUEUE_FIELDS = (
     "schedulingPolicyArn",
     "jobStateTimeLimitActions",
 )
+SNAPSHOT_JOBS = 100
 SUMMARY_FIELDS = (
     "jobArn",
     "jobId",
@@ -161,6 +162,14 @@ def install(runner: JobRunner) -> None:
         runner.cancel(_required(request, "jobId"), _required(request, "reason"))
         return {}
 
+    def get_job_queue_snapshot(request: Request) -> Request:
+        queue = find_queue(_required(request, "jobQueue"))["jobQueueArn"]
+        jobs = [
+            {"jobArn": job.record["jobArn"], "earliestTimeAtPosition": job.at_place_since}
+            for job in runner.front_of_queue(queue)[:SNAPSHOT_JOBS]
+        ]
+        return {"frontOfQueue": {"jobs": jobs, "lastUpdatedAt": now_ms()}}
+
     def route(operation: Callable[[Request], Request]) -> Callable[[Request], Any]:
         def answer(request: Request) -> Any:
             try:
@@ -181,5 +190,6 @@ def install(runner: JobRunner) -> None:
         submit_job,
         terminate_job,
         cancel_job,
+        get_job_queue_snapshot,
     ):
         batch._DISPATCH[f"/v1/{operation.__name__.replace('_', '')}"] = route(operation)

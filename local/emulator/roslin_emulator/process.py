@@ -41,8 +41,15 @@ class JobProcess:
 
     def stop(self) -> None:
         """SIGTERM now, SIGKILL after the grace period."""
+        self._tell(b"s")
+
+    def kill(self) -> None:
+        """SIGKILL now."""
+        self._tell(b"k")
+
+    def _tell(self, what: bytes) -> None:
         try:
-            os.write(self._lifeline.fileno(), b"s")
+            os.write(self._lifeline.fileno(), what)
         except (OSError, ValueError):
             pass  # it has ended by itself
 

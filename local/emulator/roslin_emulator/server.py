@@ -19,6 +19,14 @@ from ministack.core import lambda_runtime
 from ministack.core.router import detect_service
 
 from roslin_emulator import batch_api, cloudformation, disk_space, stepfunctions, workarounds
+from roslin_emulator.chaos import api as chaos_api
+from roslin_emulator.chaos import events as chaos_events
+from roslin_emulator.chaos.connections import Connections
+from roslin_emulator.chaos.functions import Invocations
+from roslin_emulator.chaos.instance_metadata import PATH as METADATA_PATH
+from roslin_emulator.chaos.instance_metadata import InstanceMetadata
+from roslin_emulator.chaos.requests import RequestChaos, read_body
+from roslin_emulator.chaos.state import Chaos
 from roslin_emulator.images import Images
 from roslin_emulator.jobs import JobRunner
 from roslin_emulator.persistence import StateStore
@@ -48,34 +56,44 @@ async def _answer(send: Send, status: int, content_type: str, body: bytes) -> No
     await send({"type": "http.response.body", "body": body})
 
 
+def _headers(scope: dict[str, Any]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
 class Emulator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._requests = RequestCounter()
         self._recovery = Recovery()
         self._store = StateStore(settings.state_dir)
-        self._jobs = JobRunner(settings, Images(settings.images_file), self._store.changed)
+        self._chaos = Chaos()
+        self._metadata = InstanceMetadata()
+        images = Images(settings.images_file)
+        self._jobs = JobRunner(settings, images, self._chaos, self._metadata, self._store.changed)
         self._stop = asyncio.Event()
         workarounds.install(self._store.changed)
         batch_api.install(self._jobs)
-        stepfunctions.install(self._jobs)
+        stepfunctions.install(self._jobs, self._chaos)
         cloudformation.install()
+        invocations, connections = Invocations(self._chaos), Connections()
+        invocations.install()
+        connections.install()
+        chaos_events.install(self._chaos)
+        self._faulty = RequestChaos(self._chaos, invocations, connections)
         self._store.install()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await ministack_app.app(scope, receive, self._completing_startup(send))
         elif scope["type"] == "http" and scope["path"].startswith("/_roslin/"):
-            await self._answer_own(scope["path"], send)
+            await self._answer_own(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer_request(scope, receive, send)
         else:
             await ministack_app.app(scope, receive, send)
 
     async def _answer_request(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = _headers(scope)
         service = self._count(scope, headers)
         workarounds.request_messages.set(receive)
         is_writing = scope["method"] not in READING_METHODS
@@ -89,8 +107,10 @@ class Emulator:
                 return await _answer(send, disk_space.STATUS, *answer)
         if is_writing and to_team_api:
             await self._answer_once_saved(scope, receive, send)
-        else:
+        elif to_team_api:
             await ministack_app.app(scope, receive, send)
+        else:
+            await self._faulty.serve(ministack_app.app, service, scope, headers, receive, send)
 
     async def _answer_once_saved(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """A run that was accepted is not forgotten, even by kill -9."""
@@ -120,14 +140,21 @@ class Emulator:
         workarounds.takes_large_bodies.set(service == "s3")
         return service
 
-    async def _answer_own(self, path: str, send: Send) -> None:
-        answers: dict[str, Callable[[], dict[str, Any]]] = {
-            "/_roslin/health": self._health,
-            "/_roslin/stats": self._stats,
-        }
-        answer = answers.get(path)
-        body = json.dumps(answer() if answer else {"message": f"no such path: {path}"}).encode()
-        await _answer(send, 200 if answer else 404, "application/json", body)
+    async def _answer_own(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if path.startswith(METADATA_PATH):
+            status, text = self._metadata.answer(method, path, _headers(scope))
+            return await _answer(send, status, "text/plain", text.encode())
+        if path == chaos_api.PATH:
+            body, _ = await read_body(receive)
+            status, value = chaos_api.answer(self._chaos, method, body)
+        elif path == "/_roslin/health":
+            status, value = 200, self._health()
+        elif path == "/_roslin/stats":
+            status, value = 200, self._stats()
+        else:
+            status, value = 404, {"message": f"no such path: {path}"}
+        await _answer(send, status, "application/json", json.dumps(value).encode())
 
     def _health(self) -> dict[str, Any]:
         return {

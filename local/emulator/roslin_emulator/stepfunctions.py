@@ -7,6 +7,9 @@ from ministack.services import stepfunctions as sfn
 
 from roslin_emulator import workarounds
 from roslin_emulator.aws_case import camel, pascal
+from roslin_emulator.chaos import faults
+from roslin_emulator.chaos.rules import FailRequest, RequestFacts
+from roslin_emulator.chaos.state import Chaos
 from roslin_emulator.job_request import BatchError, build_job
 from roslin_emulator.jobs import JobRunner
 
@@ -23,8 +26,21 @@ def _stop_reason() -> str | None:
     return None
 
 
-def install(runner: JobRunner) -> None:
+def _fail_on_purpose(chaos: Chaos, arguments: dict[str, Any]) -> None:
+    """As Step Functions names a Batch that fails: what its model does not know is an AWSBatchException."""
+    request = RequestFacts("batch", "SubmitJob", "", json.dumps(arguments))
+    rule = chaos.take(FailRequest, lambda rule: rule.applies_to(request))
+    if rule is None:
+        return
+    fault = faults.find("batch", "throttled" if rule.error == "throttled" else "internal-error")
+    name = "Batch.ServerException" if fault.code == "ServerException" else "Batch.AWSBatchException"
+    cause = f"{fault.message} (Service: AWSBatch; Status Code: {fault.status}; Error Code: {fault.code})"
+    raise sfn._ExecutionError(name, cause)
+
+
+def install(runner: JobRunner, chaos: Chaos) -> None:
     def submit(resource: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        _fail_on_purpose(chaos, arguments)
         try:
             record = build_job(camel(arguments))
         except BatchError as error:

@@ -2,7 +2,8 @@
 
 A script of its own, started by path: `python supervisor.py GRACE_SECONDS COMMAND...`. Its stdin is a pipe
 that only the emulator holds open:
-- a byte on it (or a SIGTERM) asks the job to stop: SIGTERM to its process group, SIGKILL after the grace;
+- an "s" on it (or a SIGTERM) asks the job to stop: SIGTERM to its process group, SIGKILL after the grace;
+- a "k" on it kills the job: SIGKILL at once;
 - its end means that the emulator is gone, however it died: SIGKILL at once.
 It leaves with the command's exit code, 128 + n when signal n ended the command.
 """
@@ -109,10 +110,11 @@ def main() -> int:
             received = os.read(woken, 4096)
             stop = signal.SIGTERM in received or signal.SIGINT in received
         if LIFELINE in ready:
-            if os.read(LIFELINE, 4096):
-                stop = True
-            else:
+            told = os.read(LIFELINE, 4096)
+            stop = stop or b"s" in told
+            if not told:
                 watched.remove(LIFELINE)
+            if not told or b"k" in told:
                 signal_group(pid, signal.SIGKILL)
         if stop and kill_at is None:
             kill_at = time.monotonic() + grace_seconds

@@ -64,18 +64,20 @@ def upstream_answer(response: tuple[int, Json, bytes]) -> Json:
 # ---------------------------------------------------------------------------------------------------------
 
 ERROR_KEY = "__roslin_function_error"
+# Upstream's message when a function's process has gone.
+DIED = "Worker process died"
 
 
 def _keep_lambda_error_names() -> None:
     """A thrown error always came back as Runtime.HandlerError, so no Retry or Catch by name could match; and
     its worker was killed, so the next invocation paid for a cold start. The worker now answers with the error
-    as a result of a shape that `_execute_function_warm` recognises."""
+    as a result of a shape that `_execute_function_warm` recognises. A process that died had that name too."""
     script = lambda_runtime._NODEJS_WORKER_SCRIPT
     for old, name in (
         ('status: "error", error: String(err.message || err), trace: err.stack || ""', "err"),
         ('status: "error", error: e.message, trace: e.stack', "e"),
     ):
-        if old not in script:
+        if old not in script or DIED not in inspect.getsource(lambda_runtime.Worker.invoke):
             raise UnsupportedMiniStack("MiniStack's Node worker reports errors in another way")
         # As the Node runtime of Lambda does for an Error, and for anything else that can be thrown.
         error = (
@@ -96,7 +98,12 @@ def _keep_lambda_error_names() -> None:
         def execute(func: Json, event: Any, request_id: str) -> Json:
             result = original(func, event, request_id)
             body = result.get("body")
-            if not isinstance(body, dict) or ERROR_KEY not in body:
+            if not isinstance(body, dict):
+                return result
+            if result.get("error") and body.get("errorMessage") == DIED:
+                reason = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
+                return {**result, "body": {"errorType": "Runtime.ExitError", "errorMessage": reason}}
+            if ERROR_KEY not in body:
                 return result
             error = body[ERROR_KEY]
             log = "\n".join(filter(None, [result.get("log"), f"ERROR\tInvoke Error\t{json.dumps(error)}"]))

@@ -94,6 +94,15 @@ class Emulator:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
             return json.load(response)
 
+    def chaos(self, *rules: dict[str, Any], method: str = "PUT", **more: Any) -> Any:
+        """Sets the rules; without any, ends chaos."""
+        return self.send(method, "/_roslin/chaos", {"rules": list(rules), **more})
+
+    def send(self, method: str, path: str, value: Any) -> Any:
+        url, data = f"http://127.0.0.1:{self.port}{path}", json.dumps(value).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=5) as response:
+            return json.load(response)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process
         self.process.send_signal(number)

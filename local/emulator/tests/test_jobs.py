@@ -252,6 +252,32 @@ def test_slots_cancel_and_list(emulator: Emulator, batch: Batch) -> None:
     assert emulator.get("/_roslin/stats")["jobs"] == {"running": 0, "runnable": 0}
 
 
+def test_the_front_of_a_queue(batch: Batch) -> None:
+    def front() -> dict[str, int]:
+        jobs = batch.client.get_job_queue_snapshot(jobQueue=batch.queue)["frontOfQueue"]["jobs"]
+        return {job["jobArn"].rpartition("/")[2]: job["earliestTimeAtPosition"] for job in jobs}
+
+    batch.define("sleeper", SLEEP)
+    ids = [batch.submit("sleeper") for _ in range(5)]
+    for job_id in ids[:2]:
+        batch.reached(job_id, "RUNNING")
+    before = front()
+    assert list(before) == ids[2:]
+    assert "statusReason" not in batch.job(ids[2])
+    time.sleep(0.01)
+    batch.client.cancel_job(jobId=ids[3], reason="not needed")
+    after = front()
+    assert list(after) == [ids[2], ids[4]]
+    # The first stays where it was; the last has come to its place only now.
+    assert after[ids[2]] == before[ids[2]]
+    assert after[ids[4]] > before[ids[4]]
+    with pytest.raises(ClientError, match="JobQueue nowhere"):
+        batch.client.get_job_queue_snapshot(jobQueue="nowhere")
+    for job_id in (ids[4], ids[2], *ids[:2]):
+        batch.client.terminate_job(jobId=job_id, reason="done")
+        batch.ended(job_id)
+
+
 def test_dependencies(batch: Batch) -> None:
     batch.define("wait", "import time, sys; time.sleep(0.5); sys.exit(int(sys.argv[1]))")
     batch.define("now", "")

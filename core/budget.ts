@@ -1,0 +1,61 @@
+import { RoslinError } from './errors.ts'
+import type { Recipe } from './recipe.ts'
+
+/** What a run may cost in all, and its parts. US dollars, rounded up to a hundredth of a cent. */
+export interface RunBudget {
+  readonly totalUsd: number
+  /** All training jobs together: at the limit the trainer saves a checkpoint and stops. */
+  readonly trainingUsd: number
+  /** One evaluation; its job is ended when it would take more. */
+  readonly evaluationUsd: number
+}
+
+const EVALUATION_SHARE = 0.1
+/** Loading a model of some billion parameters a few times, and answering some prompts. */
+const LEAST_EVALUATION_HOURS = 1 / 6
+
+/**
+ * limits.maxUsd, or what limits.maxHours on the dearest option come to, whichever is less. A part is kept for the evaluation.
+ * @throws RoslinError LIMIT_TOO_LOW where maxUsd leaves nothing to train with.
+ */
+export function runBudget({ maxHours, maxUsd }: Recipe['limits'], dearestUsdPerHour: number): RunBudget {
+  const leastEvaluationUsd = LEAST_EVALUATION_HOURS * dearestUsdPerHour
+  const trainingUsd = maxHours * dearestUsdPerHour
+  const evaluationUsd = Math.max(trainingUsd * EVALUATION_SHARE, leastEvaluationUsd)
+  if (maxUsd === undefined || maxUsd >= trainingUsd + evaluationUsd) {
+    return {
+      totalUsd: roundUpUsd(trainingUsd + evaluationUsd),
+      trainingUsd: roundUpUsd(trainingUsd),
+      evaluationUsd: roundUpUsd(evaluationUsd),
+    }
+  }
+  const shareUsd = roundUpUsd(Math.max(maxUsd * EVALUATION_SHARE, leastEvaluationUsd))
+  if (shareUsd > maxUsd / 2) {
+    throw new RoslinError(
+      'LIMIT_TOO_LOW',
+      `limits.maxUsd of $${maxUsd} leaves too little to train with: ten minutes of evaluation alone may cost $${shareUsd} at $${dearestUsdPerHour} an hour.`,
+      `Allow at least $${roundUpUsd(2 * leastEvaluationUsd)}, or narrow the run to a cheaper machine with resources.maxPriceUsdPerHour.`,
+    )
+  }
+  return { totalUsd: maxUsd, trainingUsd: roundUpUsd(maxUsd - shareUsd), evaluationUsd: shareUsd }
+}
+
+/** Sums of these stay exact enough to compare. */
+export function roundUpUsd(usd: number): number {
+  return Math.ceil(usd * 1e4 - 1e-6) / 1e4
+}
+
+/** The month that a moment's spending counts in, UTC. */
+export function monthOf(at: string): string {
+  return at.slice(0, 7)
+}
+
+/** A notice goes out when this share of a budget is spent or reserved. */
+export const NOTICE_SHARE = 0.8
+
+/** A team's money in one month. `committedUsd` is what was spent and what runs under way may still spend. */
+export interface TeamUsage {
+  readonly month: string
+  readonly committedUsd: number
+  readonly spentUsd: number
+}

@@ -1,0 +1,50 @@
+import { optionName } from './capacity.ts'
+import type { EstimatedOption } from './estimate-schema.ts'
+import { onDemandPrice, type PriceTable, spotPrice } from './prices.ts'
+import type { Range } from './speed.ts'
+import type { CapacityOption } from './team.ts'
+
+/** AWS says of Spot: up to 90 % below the price on demand. */
+const SPOT_LOWEST_SHARE = 0.1
+
+/** USD an hour of an option, and how that is known. On demand it is one figure; Spot's moves. */
+export function optionPrice(
+  option: CapacityOption,
+  region: string,
+  prices?: PriceTable,
+): { readonly usdPerHour: Range; readonly price: EstimatedOption['price'] } {
+  const list = onDemandPrice(option.instanceType, region, prices)
+  const spot = option.purchase === 'spot' ? spotPrice(option.instanceType, region, prices) : undefined
+  const expected = spot?.usdPerHour ?? list.usdPerHour
+  const sentences = [
+    `List price on demand in ${list.region}, ${list.checkedOn ? `looked up on ${list.checkedOn}` : 'not looked up yet'}.`,
+  ]
+  if (list.region !== region)
+    sentences.push(
+      `The table has no price of ${region}: \`roslin prices refresh --region ${region}\` looks it up.`,
+    )
+  if (spot) {
+    sentences.unshift(
+      `Spot on ${spot.checkedOn}, the middle of ${region}'s zones; it moves, up to the list price.`,
+    )
+  } else if (option.purchase === 'spot') {
+    sentences.unshift(
+      `Spot's price moves and is not in the table for ${optionName(option)} in ${region}: the list price is its upper bound, a tenth of it the lower.`,
+    )
+  }
+  const low = option.purchase === 'on-demand' ? list.usdPerHour : list.usdPerHour * SPOT_LOWEST_SHARE
+  return {
+    usdPerHour: {
+      low: Math.min(spot?.usdPerHour ?? low, list.usdPerHour),
+      expected,
+      high: Math.max(expected, list.usdPerHour),
+    },
+    price: {
+      usdPerHour: expected,
+      listUsdPerHour: list.usdPerHour,
+      region: spot ? region : list.region,
+      checkedOn: (spot ?? list).checkedOn ?? null,
+      because: sentences.join(' '),
+    },
+  }
+}

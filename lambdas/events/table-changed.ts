@@ -1,0 +1,66 @@
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
+import { unmarshall } from '@aws-sdk/util-dynamodb'
+import { z } from 'zod'
+import {
+  EVENT_SOURCE,
+  eventsOfMonth,
+  eventsOfRun,
+  type RunEvent,
+  type TeamMonth,
+} from '../../core/run-events.ts'
+import type { Run } from '../../core/store/run-store.ts'
+import { monthlyLimitUsd } from '../environment.ts'
+import { logger } from '../logger.ts'
+
+type Image = Parameters<typeof unmarshall>[0]
+const image = z.custom<Image>((value) => typeof value === 'object')
+const batchOfChanges = z.object({
+  Records: z.array(
+    z.object({ dynamodb: z.object({ NewImage: image.optional(), OldImage: image.optional() }) }),
+  ),
+})
+
+const eventBridge = new EventBridgeClient({})
+/** PutEvents takes no more at once. */
+const EVENTS_AT_ONCE = 10
+
+/** The table's own stream: what is written is announced, by whichever function it was written. At least once, in order for each run. */
+export async function handler(event: unknown): Promise<void> {
+  const events = batchOfChanges
+    .parse(event)
+    .Records.flatMap(({ dynamodb: { NewImage, OldImage } }) =>
+      NewImage ? eventsOf(OldImage && unmarshall(OldImage), unmarshall(NewImage)) : [],
+    )
+  for (let start = 0; start < events.length; start += EVENTS_AT_ONCE) {
+    await send(events.slice(start, start + EVENTS_AT_ONCE))
+  }
+}
+
+/** Items are as core/store/table.ts writes them; ElectroDB names the entity in each. */
+function eventsOf(before: Record<string, unknown> | undefined, after: Record<string, unknown>): RunEvent[] {
+  switch (after.__edb_e__) {
+    case 'run':
+      return eventsOfRun(before as Run | undefined, after as unknown as Run)
+    case 'teamMonth':
+      return eventsOfMonth(before as TeamMonth | undefined, after as unknown as TeamMonth, monthlyLimitUsd())
+    default:
+      return []
+  }
+}
+
+async function send(events: readonly RunEvent[]): Promise<void> {
+  const { FailedEntryCount, Entries } = await eventBridge.send(
+    new PutEventsCommand({
+      Entries: events.map(({ detailType, detail }) => ({
+        Source: EVENT_SOURCE,
+        DetailType: detailType,
+        Detail: JSON.stringify(detail),
+        Resources: [],
+      })),
+    }),
+  )
+  if (!FailedEntryCount) return
+  // The whole batch comes again; those that went through come twice.
+  logger.error('events not sent', { entries: Entries?.filter(({ ErrorCode }) => ErrorCode) })
+  throw new Error(`${FailedEntryCount} of ${events.length} events were not taken`)
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { JOB_STATUSES, jobHasEnded } from '../core/run.ts'
+import { machineSchema } from '../core/run-files.ts'
+import { machineFile, storageLayout } from '../core/storage-layout.ts'
+import type { Attempt } from '../core/store/run-store.ts'
+import type { RunCapacity } from '../core/store/table.ts'
+import { runs } from './clients.ts'
+import { variable } from './environment.ts'
+import { logger } from './logger.ts'
+import { readJson } from './s3-json.ts'
+import { settleIfDone } from './settle.ts'
+
+const instant = z.number().transform((epochMilliseconds) => new Date(epochMilliseconds).toISOString())
+
+const attemptDetail = z.object({
+  startedAt: instant.optional(),
+  stoppedAt: instant.optional(),
+  statusReason: z.string().optional(),
+  container: z
+    .object({
+      exitCode: z.int().optional(),
+      reason: z.string().optional(),
+      logStreamName: z.string().optional(),
+    })
+    .optional(),
+})
+
+/** A job of ours, as Batch's events and DescribeJobs tell of it. */
+export const jobDetailSchema = z.object({
+  jobId: z.string(),
+  status: z.enum(JOB_STATUSES),
+  statusReason: z.string().optional(),
+  createdAt: instant,
+  startedAt: instant.optional(),
+  parameters: z.object({
+    runId: z.string(),
+    step: z.enum(['prepare', 'train', 'evaluate']),
+    execution: z.coerce.number().int(),
+    attempt: z.coerce.number().int(),
+    option: z.coerce.number().int(),
+  }),
+  attempts: z.array(attemptDetail).default([]),
+  container: z.object({ logStreamName: z.string().optional() }).optional(),
+})
+
+type JobDetail = z.output<typeof jobDetailSchema>
+
+/** Writes what Batch says of a job into its attempt and run. Said twice or late, it changes nothing. */
+export async function recordJob(detail: JobDetail, time: string): Promise<void> {
+  const { runId, step, execution, attempt, option } = detail.parameters
+  logger.info('job state', { runId, step, jobId: detail.jobId, jobStatus: detail.status })
+  const executions = executionsOf(detail, time)
+  const ended = jobHasEnded(detail.status)
+  const machine = ended && executions.length > 0 ? await machineOf(runId, detail.jobId) : undefined
+  await runs.recordJob(
+    {
+      runId,
+      step,
+      jobId: detail.jobId,
+      execution,
+      attempt,
+      option,
+      jobStatus: detail.status,
+      createdAt: detail.createdAt,
+      executions,
+      ...(detail.statusReason && { statusReason: detail.statusReason }),
+      ...(machine && { machine }),
+    },
+    time,
+  )
+  if (ended) await settleIfDone(runId)
+}
+
+function executionsOf(detail: JobDetail, time: string): Attempt['executions'] {
+  const finished = detail.attempts.map(({ startedAt, stoppedAt, statusReason, container }) => ({
+    // A container that never started took no time.
+    startedAt: startedAt ?? stoppedAt ?? time,
+    stoppedAt: stoppedAt ?? time,
+    ...(container?.exitCode !== undefined && { exitCode: container.exitCode }),
+    ...((container?.reason ?? statusReason) && { reason: container?.reason ?? statusReason }),
+    ...(container?.logStreamName && { logStreamName: container.logStreamName }),
+  }))
+  if (detail.status !== 'RUNNING') return finished
+  const { logStreamName } = detail.container ?? {}
+  return [...finished, { startedAt: detail.startedAt ?? time, ...(logStreamName && { logStreamName }) }]
+}
+
+/** What the job's container found itself on, where it knows the price of it. */
+async function machineOf(runId: string, jobId: string): Promise<RunCapacity | undefined> {
+  const uri = `${storageLayout(variable('BUCKET_NAME')).run(runId)}${machineFile(jobId)}`
+  const machine = await readJson(uri, machineSchema)
+  if (!machine?.priceUsdPerHour) return undefined
+  const { instanceType, purchase, priceUsdPerHour } = machine
+  return { instanceType, purchase, priceUsdPerHour }
+}

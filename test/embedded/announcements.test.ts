@@ -1,0 +1,85 @@
+import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge'
+import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
+import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { EXIT_CODES } from '../../core/exit-codes.ts'
+import { EVENT_SOURCE, RUN_STATUS_CHANGE, runStatusChangeSchema } from '../../core/run-events.ts'
+import type { RunDetail } from '../../core/run-view.ts'
+import { Deployment } from '../support/deployment.ts'
+import { eventually } from '../support/processes.ts'
+
+const deployment = await Deployment.open()
+const sqs = new SQSClient({})
+
+const newQueue = async (name: string) => {
+  const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: name }))
+  return {
+    url: QueueUrl,
+    arn: `arn:aws:sqs:${deployment.env.AWS_REGION}:${deployment.env.AWS_ACCESS_KEY_ID}:${name}`,
+  }
+}
+
+/** All that arrives until it is enough. */
+const received = async (url: string, isEnough: (bodies: readonly string[]) => boolean) => {
+  const bodies: string[] = []
+  return eventually('the messages arrive', async () => {
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }),
+    )
+    bodies.push(...Messages.map(({ Body = '' }) => Body))
+    return isEnough(bodies) ? bodies : undefined
+  })
+}
+
+describe('what becomes of a run', () => {
+  let run: RunDetail
+  let events: string
+  let sentences: string
+
+  beforeAll(async () => {
+    const bus = await newQueue('run-events')
+    const eventBridge = new EventBridgeClient({})
+    await eventBridge.send(
+      new PutRuleCommand({
+        Name: 'test-run-events',
+        EventPattern: JSON.stringify({ source: [EVENT_SOURCE] }),
+      }),
+    )
+    await eventBridge.send(
+      new PutTargetsCommand({ Rule: 'test-run-events', Targets: [{ Id: 'queue', Arn: bus.arn }] }),
+    )
+    const topic = await newQueue('run-sentences')
+    await new SNSClient({}).send(
+      new SubscribeCommand({ TopicArn: deployment.topicArn, Protocol: 'sqs', Endpoint: topic.arn }),
+    )
+    events = bus.url
+    sentences = topic.url
+    run = await deployment.ended((await deployment.start(`train:exit=${EXIT_CODES.userError}`)).runId)
+  })
+
+  it('is announced on the bus: each entry of its timeline, as the documented schema has it', async () => {
+    const own = (bodies: readonly string[]) =>
+      bodies
+        .map((body) => JSON.parse(body))
+        .filter((event) => event['detail-type'] === RUN_STATUS_CHANGE)
+        .map((event) => runStatusChangeSchema.parse(event.detail))
+        .filter(({ runId }) => runId === run.runId)
+    const bodies = await received(events, (soFar) => own(soFar).some(({ status }) => status === 'failed'))
+    const bySequence = new Map(own(bodies).map((detail) => [detail.sequence, detail]))
+    expect(
+      [...bySequence.values()].sort((a, b) => a.sequence - b.sequence).map(({ status }) => status),
+    ).toEqual(run.timeline.map(({ status }) => status))
+    expect(bySequence.get(run.timeline.length - 1)).toMatchObject({
+      team: 'demo',
+      recipe: 'stub',
+      failure: { class: 'user-error', step: 'train' },
+    })
+  })
+
+  it("ends in a sentence on the team's topic", async () => {
+    const [message = '{}'] = await received(sentences, (soFar) =>
+      soFar.some((body) => body.includes(run.runId)),
+    )
+    expect(JSON.parse(message).Message).toContain(`Run ${run.runId} of stub is failed: `)
+  })
+})

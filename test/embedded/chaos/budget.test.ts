@@ -1,0 +1,96 @@
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { endChaos, setChaos } from '../../../local/chaos.ts'
+import { Deployment } from '../../support/deployment.ts'
+
+const deployment = await Deployment.open()
+afterEach(() => endChaos(deployment.port))
+const limitBefore = await deployment.setVariable('ApiHandler', 'MONTHLY_BUDGET_USD', undefined)
+afterAll(async () => {
+  await deployment.setVariable('ApiHandler', 'MONTHLY_BUDGET_USD', limitBefore)
+  await deployment.booksBalance()
+})
+
+const committedUsd = async () => (await deployment.client.getTeam()).budget.committedUsd
+/** What one run of these may cost. */
+const LIMIT_USD = 1
+const limits = { limits: { maxUsd: LIMIT_USD } }
+const leave = async (usd: number) =>
+  deployment.setVariable('ApiHandler', 'MONTHLY_BUDGET_USD', String((await committedUsd()) + usd))
+
+const race = async (runs: number) => {
+  const answers = await Promise.allSettled(
+    Array.from({ length: runs }, () => deployment.start('train:sleep=1', limits)),
+  )
+  const started = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.runId] : []))
+  const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
+  return { started, refused }
+}
+
+describe("a team's last dollars", () => {
+  it('go to one of the runs that race for them', async () => {
+    const before = await committedUsd()
+    await leave(1.5 * LIMIT_USD)
+    const { started, refused } = await race(5)
+    expect(started).toHaveLength(1)
+    for (const error of refused) expect(error).toMatchObject({ code: 'BUDGET_EXCEEDED' })
+    expect(await committedUsd()).toBeCloseTo(before + LIMIT_USD, 2)
+    const run = await deployment.nothingIsLeft(started[0] ?? '')
+    expect(run.status).toBe('succeeded')
+    // All but what it cost is there again.
+    expect(await committedUsd()).toBeCloseTo(before + run.costUsd, 3)
+  })
+
+  it('are no more than they are where the answers of DynamoDB are lost', async () => {
+    const before = await committedUsd()
+    await leave(2.5 * LIMIT_USD)
+    await setChaos(deployment.port, {
+      rules: [
+        {
+          kind: 'fail-request',
+          service: 'dynamodb',
+          operation: 'TransactWriteItems',
+          error: 'reset',
+          carriedOut: true,
+          times: 3,
+        },
+      ],
+    })
+    const { started } = await race(4)
+    // A run whose answer was lost may stand, or not; none stands without its money, and none more than there is.
+    const { runs } = await deployment.client.listRuns(20, undefined)
+    const open = runs.filter(({ reservation }) => reservation)
+    expect(open.length).toBeLessThanOrEqual(2)
+    expect(await committedUsd()).toBeCloseTo(before + open.length * LIMIT_USD, 2)
+    expect(open.map(({ runId }) => runId)).toEqual(expect.arrayContaining(started))
+    await endChaos(deployment.port)
+    await deployment.reconcile()
+    for (const { runId } of open) expect((await deployment.nothingIsLeft(runId)).status).toBe('succeeded')
+  })
+
+  it('are not reserved by a run that dies with the API before it is stored', async () => {
+    const before = await committedUsd()
+    await setChaos(deployment.port, {
+      rules: [{ kind: 'kill-function', function: 'ApiHandler', beforeWrite: 1 }],
+    })
+    await expect(deployment.start('', limits)).rejects.toThrow()
+    expect(await committedUsd()).toBeCloseTo(before, 6)
+  })
+
+  it('stay reserved for a run that is stored and not started, until it has run', async () => {
+    await deployment.setVariable('ApiHandler', 'MONTHLY_BUDGET_USD', undefined)
+    const before = await committedUsd()
+    const name = 'stored-only'
+    await setChaos(deployment.port, {
+      rules: [{ kind: 'kill-function', function: 'ApiHandler', afterWrites: 1, run: name }],
+    })
+    await expect(deployment.start('', { name, ...limits })).rejects.toThrow()
+    expect(await committedUsd()).toBeCloseTo(before + LIMIT_USD, 3)
+    const { runs } = await deployment.client.listRuns(20, undefined)
+    const [stored] = runs.filter(({ recipeName }) => recipeName === name)
+    expect(stored?.status).toBe('queued')
+    await deployment.reconcile()
+    const run = await deployment.nothingIsLeft(stored?.runId ?? '')
+    expect(run.status).toBe('succeeded')
+    expect(await committedUsd()).toBeCloseTo(before + run.costUsd, 3)
+  })
+})

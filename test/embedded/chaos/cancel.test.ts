@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { JobStatus, RunStatus } from '../../../core/run.ts'
+import { stopFile } from '../../../core/storage-layout.ts'
+import { endChaos, setChaos } from '../../../local/chaos.ts'
+import { Deployment, type Rule, trainJobs } from '../../support/deployment.ts'
+
+const deployment = await Deployment.open()
+// As long as the jobs of this file may wait.
+beforeAll(() => setChaos(deployment.port, { timeScale: 1 }))
+afterAll(async () => {
+  await endChaos(deployment.port)
+  await deployment.booksBalance()
+})
+
+const slow = (service: string, operation: string, more: object = {}): Rule => ({
+  kind: 'fail-request',
+  service,
+  operation,
+  error: 'internal-error',
+  ...more,
+})
+
+/** Runs that stay in a state, so that they can be cancelled there: the state, what the job does then, what is told and done to it. */
+const staying: readonly [RunStatus, JobStatus | undefined, string, readonly Rule[]][] = [
+  // Plan tries to write its plan, in vain, for some seconds.
+  ['planning', undefined, '', [slow('s3', 'PutObject', { times: 9 })]],
+  ['preparing', 'RUNNING', 'prepare:sleep=60', []],
+  ['waiting', 'RUNNABLE', '', [{ kind: 'no-capacity', step: 'train' }]],
+  ['training', 'RUNNING', 'train:sleep=60', []],
+  ['evaluating', 'RUNNING', 'evaluate:sleep=60', []],
+]
+
+describe.concurrent('a run that is cancelled', () => {
+  describe.each([false, true])('(now: %o)', (now) => {
+    it.each(staying)(
+      'while it is %s ends in seconds, and gives back its money',
+      async (status, job, told, rules) => {
+        const runId = await deployment.startIn(rules, told)
+        const before = await deployment.until(
+          runId,
+          `is ${status}`,
+          (run) => run.status === status && run.attempts.at(-1)?.jobStatus === job,
+        )
+        const live = before.attempts.filter(({ jobStatus }) => jobStatus === job)
+        if (job === 'RUNNING') await deployment.processOf(runId, live[0]?.step ?? '')
+        const askedAt = Date.now()
+        expect(await deployment.client.cancelRun(runId, now)).toMatchObject({ status: 'cancelled' })
+        const run = await deployment.nothingIsLeft(runId)
+        expect((Date.now() - askedAt) / 1000).toBeLessThan(15)
+        expect(run).toMatchObject({ status: 'cancelled' })
+        expect(run).not.toHaveProperty('failure')
+        expect(run.timeline.at(-1)?.status).toBe('cancelled')
+        expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+        // Told by a file, since a signal says nothing but to stop.
+        expect(await deployment.keys(`runs/${runId}/stops/`)).toEqual(
+          now ? live.map(({ jobId }) => `runs/${runId}/${stopFile(jobId)}`) : [],
+        )
+      },
+    )
+  })
+
+  it('before it has been started never starts', async () => {
+    const runId = await deployment.store()
+    expect(await deployment.client.getRun(runId)).toMatchObject({ status: 'queued' })
+    await deployment.client.cancelRun(runId, false)
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run).toMatchObject({ status: 'cancelled', costUsd: 0, attempts: [] })
+    // Started late, by a request that was on its way: nothing comes of it.
+    await deployment.startStored(runId)
+    expect(await deployment.nothingIsLeft(runId)).toMatchObject({ status: 'cancelled', attempts: [] })
+  })
+
+  it('twice at once is cancelled once', async () => {
+    const runId = await deployment.startIn([], 'train:sleep=60')
+    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    const answers = await Promise.all([1, 2, 3].map(() => deployment.client.cancelRun(runId, true)))
+    for (const { status } of answers) expect(status).toBe('cancelled')
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run.timeline.filter(({ status }) => status === 'cancelled')).toHaveLength(1)
+  })
+
+  it('as it ends keeps one of both ends', async () => {
+    const runId = await deployment.startIn([])
+    await deployment.until(runId, 'evaluates', ({ status }) => ['evaluating', 'registering'].includes(status))
+    await deployment.client.cancelRun(runId, false).catch(() => undefined)
+    const run = await deployment.nothingIsLeft(runId)
+    expect(['succeeded', 'cancelled']).toContain(run.status)
+    expect('model' in run).toBe(run.status === 'succeeded')
+  })
+
+  it('while its last job is taken back by Spot is cancelled, and not tried again', async () => {
+    const rule = { kind: 'reclaim-host', step: 'train', afterSeconds: 0.3, silent: true, times: 1 }
+    const runId = await deployment.startIn([rule], 'train:sleep=60')
+    await deployment.until(runId, 'lost its machine', ({ timeline }) =>
+      timeline.some(({ note }) => note?.includes('went away')),
+    )
+    await deployment.client.cancelRun(runId, false)
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run.status).toBe('cancelled')
+    expect(trainJobs(run).length).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('a run that is cancelled', () => {
+  it('though the API dies after it has said so: what it left, the reconciler ends', async () => {
+    const runId = await deployment.startIn([], 'train:sleep=60')
+    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    await deployment.chaos(runId, { kind: 'kill-function', function: 'ApiHandler', afterWrites: 1 })
+    await expect(deployment.client.cancelRun(runId, false)).rejects.toThrow()
+    expect(await deployment.client.getRun(runId)).toMatchObject({ status: 'cancelled' })
+    await deployment.reconcile()
+    expect(await deployment.nothingIsLeft(runId)).toMatchObject({ status: 'cancelled' })
+  })
+})

@@ -1,0 +1,129 @@
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { EXIT_CODES } from '../../../core/exit-codes.ts'
+import { endChaos, setChaos } from '../../../local/chaos.ts'
+import { Deployment, trainJobs } from '../../support/deployment.ts'
+
+const deployment = await Deployment.open()
+afterAll(async () => {
+  await endChaos(deployment.port)
+  await deployment.booksBalance()
+})
+
+type Moment = { readonly beforeWrite: number } | { readonly afterWrites: number }
+const kill = (name: string, moment: Moment, more: object = {}) => ({
+  kind: 'kill-function',
+  function: name,
+  ...moment,
+  ...more,
+})
+/** Before the first of its writes, and after each. */
+const moments = (writes: number): [Moment][] => [
+  [{ beforeWrite: 1 }],
+  ...Array.from({ length: writes }, (_, index): [Moment] => [{ afterWrites: index + 1 }]),
+]
+
+describe.concurrent('Plan, killed', () => {
+  it.each(moments(3))('%o, is done again', async (moment) => {
+    const runId = await deployment.startIn([kill('FlowPlan', moment)])
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run.failure).toBeUndefined()
+    expect(run.status).toBe('succeeded')
+    const statuses = run.timeline.map(({ status }) => status)
+    expect(statuses).toEqual([...new Set(statuses)])
+    expect(run.attempts).toHaveLength(3)
+    expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+  })
+
+  it('whenever it is tried, leaves a failed run that cost nothing', async () => {
+    const runId = await deployment.startIn([kill('FlowPlan', { afterWrites: 2 }, { times: null })])
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run).toMatchObject({
+      status: 'failed',
+      failure: { step: 'plan', class: 'internal', code: 'Runtime.ExitError' },
+      costUsd: 0,
+      attempts: [],
+    })
+  })
+})
+
+describe.concurrent('Classify, killed', () => {
+  it.each(moments(1))('%o, decides once, and as it would have', async (moment) => {
+    const runId = await deployment.startIn(
+      [kill('FlowClassify', moment)],
+      `train:exit=${EXIT_CODES.interrupted}@1`,
+    )
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run.status).toBe('succeeded')
+    expect(trainJobs(run)).toEqual([
+      [0, 0, EXIT_CODES.interrupted],
+      [1, 0, 0],
+    ])
+    expect(run.timeline.filter(({ note }) => note)).toHaveLength(1)
+  })
+})
+
+describe.concurrent('Register, killed', () => {
+  it.each(moments(4))('%o, leaves one version of the model', async (moment) => {
+    const name = `killed-${JSON.stringify(moment).replace(/\W+/g, '-').toLowerCase()}model`
+    const runId = await deployment.startIn([kill('FlowRegister', moment)], '', { name })
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run).toMatchObject({ status: 'succeeded', model: { name, version: 1 } })
+    const next = await deployment.start('', { name })
+    expect(await deployment.ended(next.runId)).toMatchObject({ model: { version: 2 } })
+  })
+})
+
+describe.concurrent('Fail, killed', () => {
+  it.each(moments(2))('%o, still says why the run failed', async (moment) => {
+    const runId = await deployment.startIn([kill('FlowFail', moment)], `train:exit=${EXIT_CODES.userError}`)
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'user-error' } })
+    expect(run.timeline.filter(({ status }) => status === 'failed')).toHaveLength(1)
+    expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+  })
+
+  it("whenever it is tried, leaves the run's end to its execution's", async () => {
+    const runId = await deployment.startIn(
+      [kill('FlowFail', { beforeWrite: 1 }, { times: null })],
+      `train:exit=${EXIT_CODES.userError}`,
+    )
+    const run = await deployment.nothingIsLeft(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'flow', code: 'EXECUTION_FAILED' } })
+  })
+})
+
+describe.concurrent('what takes in events, killed', () => {
+  it.each([[{ beforeWrite: 1 }], [{ afterWrites: 1 }], [{ afterWrites: 2 }]] as [Moment][])(
+    '%o three times, misses none',
+    async (moment) => {
+      const runId = await deployment.startIn([kill('EventsBatchJob', moment, { times: 3 })])
+      const run = await deployment.nothingIsLeft(runId)
+      expect(run.status).toBe('succeeded')
+      expect(run.attempts.map(({ jobStatus }) => jobStatus)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED'])
+      expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+    },
+  )
+})
+
+describe('the API, killed while it starts a run', () => {
+  afterEach(() => endChaos(deployment.port))
+
+  /** The runs that a request makes which is cut off: the client never learns their ids. */
+  const cutOff = async (moment: Moment) => {
+    const name = `cut-off-${Object.entries(moment).flat().join('-').toLowerCase()}`
+    await setChaos(deployment.port, { rules: [kill('ApiHandler', moment, { run: name })] })
+    await expect(deployment.start('', { name })).rejects.toThrow()
+    const { runs } = await deployment.client.listRuns(100, undefined)
+    return runs.filter(({ recipeName }) => recipeName === name)
+  }
+
+  it('before the run is stored, leaves nothing', async () => {
+    expect(await cutOff({ beforeWrite: 1 })).toEqual([])
+  })
+
+  it('after the run is started, leaves a run that goes on to its end', async () => {
+    const [run, ...others] = await cutOff({ afterWrites: 2 })
+    expect(others).toEqual([])
+    expect(await deployment.nothingIsLeft(run?.runId ?? '')).toMatchObject({ status: 'succeeded' })
+  })
+})
