@@ -42,8 +42,8 @@ def _train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal, nodes: N
         if plan.gpus == 0 and count == 1 and nodes.count == 1:
             from roslin_trainer.rank import run_rank
 
-            with StopWatch(stop, open_folder(plan.run_uri), lambda: _end_now(plan_uri, inputs)):
-                run_rank(plan, inputs, stop, lambda error: _end_hung(plan_uri, error))
+            with StopWatch(stop, open_folder(plan.run_uri), lambda: _end(plan_uri, inputs, ended_at_once())):
+                run_rank(plan, inputs, stop, lambda error: _end_hung(plan_uri, inputs, error))
         else:
             _run_ranks(count, nodes, plan, plan_uri, inputs, stop)
         if nodes.is_main:
@@ -76,18 +76,14 @@ def _pass_on(notice: StopNotice, stop: StopSignal) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end_hung(plan_uri: str, error: TrainerError) -> None:
+def _end_hung(plan_uri: str, inputs: Inputs, error: TrainerError) -> None:
     write_stacks_to_log()
-    _end(plan_uri, error)
+    _end(plan_uri, inputs, error)
 
 
-def _end_now(plan_uri: str, inputs: Inputs) -> None:
-    shutil.rmtree(inputs.scratch, ignore_errors=True)
-    _end(plan_uri, ended_at_once())
-
-
-def _end(plan_uri: str, error: TrainerError) -> None:
+def _end(plan_uri: str, inputs: Inputs, error: TrainerError) -> None:
     """From a thread beside the main one, which may be stuck or busy."""
     log(f"train failed: {error.message} [{error.code}, exit code {int(error.exit_code)}]")
     write_error(plan_uri, "train", error)
+    shutil.rmtree(inputs.scratch, ignore_errors=True)
     os._exit(error.exit_code)
