@@ -6,7 +6,7 @@ import time
 import pytest
 
 from roslin_trainer import metrics as module
-from roslin_trainer.budget import Budget
+from roslin_trainer.budget import Budget, Spent
 from roslin_trainer.metrics import COLUMNS, MAX_POINTS, Metrics, Series, StepNumbers
 from roslin_trainer.plan import Limits
 from roslin_trainer.raw_series import RawSeries
@@ -110,10 +110,10 @@ def test_restored_metrics_go_on(metrics, tmp_path):
 
 def test_cost_so_far_counts_earlier_attempts(tmp_path):
     now = [1000.0]
-    budget = Budget(Limits(24, 50, 36.0), started_at=900.0, earlier_seconds=3600.0, clock=lambda: now[0])
+    budget = Budget(Limits(24, 50, 36.0), started_at=900.0, earlier=Spent(3600, 30), clock=lambda: now[0])
     metrics = new_metrics(tmp_path, budget)
     metrics.start(), metrics.close()
-    assert (read(tmp_path)["elapsedSeconds"], read(tmp_path)["costUsd"]) == (3700, 37)
+    assert (read(tmp_path)["elapsedSeconds"], read(tmp_path)["costUsd"]) == (3700, 31)
 
 
 def test_a_skipped_step_counts_but_is_no_point_of_the_curve(metrics, tmp_path):
