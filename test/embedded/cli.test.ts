@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Deployment } from '../support/deployment.ts'
+import { Scenarios } from '../support/scenarios.ts'
 import { start as startCommand } from '../support/spawned.ts'
 
 const deployment = await Deployment.open()
@@ -87,6 +88,42 @@ describe('roslin run', () => {
   })
 })
 
+describe('roslin runs cancel, resume and retry', () => {
+  it('end a run, and go on with it to its end', async () => {
+    const { runId } = await deployment.start('train:sleep=600@1')
+    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    const cancelled = await roslin('runs', 'cancel', runId, '--now')
+    expect(cancelled.stdout).toContain('status   cancelled')
+    expect(cancelled.stderr).toContain(`Go on with it: npx roslin runs resume ${runId}`)
+    await new Scenarios(deployment).nothingIsLeft(runId)
+    const { code, stdout } = await roslin('runs', 'resume', runId, '--max-usd', '1', '--watch', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: 'succeeded',
+      execution: 1,
+      recipe: { limits: { maxUsd: 1 } },
+    })
+  })
+
+  it('say what cannot be, and what to do instead', async () => {
+    const { runId } = await deployment.ended((await deployment.start('train:exit=10')).runId)
+    const { code, stderr } = await roslin('runs', 'retry', runId, '--from', 'register')
+    expect(stderr).toContain('STEP_NOT_REACHED: ')
+    expect(stderr).toContain('Begin with train or an earlier step.')
+    expect(code).toBe(2)
+  })
+
+  it.each([
+    [['retry', 'RUN'], "required option '--from <step>'"],
+    [['retry', 'RUN', '--from', 'plan'], 'Allowed choices are prepare, train, evaluate, register.'],
+    [['resume', 'RUN', '--max-usd', '-3'], '--max-usd'],
+  ])('%j is refused before anything is asked', async (args, said) => {
+    const { code, stderr } = await roslin('runs', ...args)
+    expect(stderr).toContain(said)
+    expect(code).toBe(2)
+  })
+})
+
 describe('the reading commands', () => {
   let runId: string
   beforeAll(async () => {
@@ -97,6 +134,7 @@ describe('the reading commands', () => {
   it.each<[string, () => string[], object]>([
     ['runs list', () => ['runs', 'list', '--limit', '1'], { runs: [{}], cursor: expect.any(String) }],
     ['runs get', () => ['runs', 'get', runId], { status: 'failed', failure: { class: 'out-of-memory' } }],
+    ['team', () => ['team'], { team: 'demo', budget: { limitUsd: 1000 } }],
     ['doctor', () => ['doctor'], [{}, {}, {}, { check: 'API', ok: true }]],
   ])('roslin %s --json prints one document on stdout', async (_, args, expected) => {
     const { code, stdout } = await roslin(...args(), '--json')
@@ -127,6 +165,14 @@ describe('the reading commands', () => {
     const [, cursor = ''] = /--cursor (\S+)/.exec(first.stderr) ?? []
     const second = await roslin('runs', 'list', '--limit', '1', '--cursor', cursor, '--json')
     expect(JSON.parse(second.stdout).runs[0].runId < cursor).toBe(true)
+  })
+
+  it('roslin team shows people the options in order, and what is left of the month', async () => {
+    const { stdout } = await roslin('team')
+    expect(stdout).toMatch(
+      /budget {3}\d{4}-\d\d: \$\S+ spent, \$\S+ reserved by runs under way, \$\S+ left of \$1000\.00/,
+    )
+    expect(stdout).toMatch(/m7i\.large +│ on-demand +│ 1440 min[\s\S]*m7i\.large +│ spot/)
   })
 
   it('roslin runs get tells people why a run failed', async () => {

@@ -11,7 +11,6 @@ const deployment = await Deployment.open()
 const { client } = deployment
 
 const steps = (run: RunDetail) => run.attempts.map(({ step, attempt }) => [step, attempt])
-const statuses = (run: RunDetail) => run.timeline.map(({ status }) => status)
 
 /** A run in the middle of a step, which its stub would stay in for ten minutes. */
 const inTheMiddleOf = async (step: string, status: RunStatus) => {
@@ -30,41 +29,6 @@ const over = (runId: string) =>
   })
 
 describe('a run that is cancelled', () => {
-  it.concurrent.each([
-    ['prepare', 'preparing'],
-    ['train', 'training'],
-    ['evaluate', 'evaluating'],
-  ] as const)(
-    'in %s is so at once; its job is told to stop, and its budget is given back',
-    async (step, status) => {
-      const runId = await inTheMiddleOf(step, status)
-      const answered = await client.cancelRun(runId, false)
-      expect(answered.status).toBe('cancelled')
-      const run = await over(runId)
-      expect(run.status).toBe('cancelled')
-      expect(run.attempts.at(-1)).toMatchObject({ step, executions: [{ exitCode: EXIT_CODES.interrupted }] })
-      expect(run.spentUsd).toBeDefined()
-      expect(await deployment.executionStatus(runId)).toBe('ABORTED')
-      expect(statuses(run).at(-1)).toBe('cancelled')
-    },
-  )
-
-  it('twice is cancelled once', async () => {
-    const runId = await inTheMiddleOf('train', 'training')
-    await Promise.all([client.cancelRun(runId, false), client.cancelRun(runId, false)])
-    await client.cancelRun(runId, false)
-    expect(statuses(await over(runId)).filter((status) => status === 'cancelled')).toHaveLength(1)
-  })
-
-  it('at once leaves its job word that no checkpoint is wanted', async () => {
-    const runId = await inTheMiddleOf('train', 'training')
-    const { attempts } = await client.cancelRun(runId, true)
-    const train = attempts.find(({ step }) => step === 'train')
-    const uri = `s3://${deployment.bucket}/runs/${runId}/stops/${train?.jobId}.json`
-    expect(await deployment.read(uri)).toEqual({ checkpoint: false })
-    await over(runId)
-  })
-
   it('cannot be when it has ended: that is said, and nothing changes', async () => {
     const ended = await deployment.ended((await deployment.start()).runId)
     const error = await rejectionOf(client.cancelRun(ended.runId, false))
@@ -74,39 +38,6 @@ describe('a run that is cancelled', () => {
 })
 
 describe('a run that goes on', () => {
-  it('after a cancellation does not prepare again, counts its attempts on, and succeeds', async () => {
-    const runId = await inTheMiddleOf('train', 'training')
-    await client.cancelRun(runId, false)
-    await over(runId)
-    expect(await client.resumeRun(runId, {})).toMatchObject({ execution: 1 })
-    const run = await deployment.ended(runId)
-    expect(run.status).toBe('succeeded')
-    expect(steps(run)).toEqual([
-      ['prepare', 0],
-      ['train', 0],
-      ['train', 1],
-      ['evaluate', 1],
-    ])
-    expect(run.timeline.find(({ note }) => note?.startsWith('Resumed'))).toMatchObject({
-      status: 'queued',
-      note: 'Resumed with train.',
-    })
-    expect(await deployment.executionStatus(`${runId}-1`)).toBe('SUCCEEDED')
-  })
-
-  it('after a failure begins with the step that failed', async () => {
-    const { runId } = await deployment.start(`evaluate:exit=${EXIT_CODES.userError}@1`)
-    const failed = await deployment.ended(runId)
-    expect(failed).toMatchObject({ status: 'failed', failure: { step: 'evaluate' } })
-    await client.resumeRun(runId, {})
-    const run = await deployment.ended(runId)
-    expect(run.status).toBe('succeeded')
-    expect(run).not.toHaveProperty('failure')
-    expect(steps(run).filter(([step]) => step !== 'evaluate')).toEqual(
-      steps(failed).filter(([step]) => step !== 'evaluate'),
-    )
-  })
-
   it('can begin with an earlier step, and not with one that it has not come to', async () => {
     const { runId } = await deployment.start(`train:exit=${EXIT_CODES.userError}@1`)
     await deployment.ended(runId)
@@ -133,14 +64,6 @@ describe('a run that goes on', () => {
     await over(runId)
     const succeeded = await deployment.ended((await deployment.start()).runId)
     expect((await rejectionOf(client.resumeRun(succeeded.runId, {}))).code).toBe('RUN_ENDED')
-  })
-
-  it('is resumed once by two who ask at once', async () => {
-    const { runId } = await deployment.start(`train:exit=${EXIT_CODES.userError}@1`)
-    await deployment.ended(runId)
-    await Promise.allSettled([client.resumeRun(runId, {}), client.resumeRun(runId, {})])
-    const run = await deployment.ended(runId)
-    expect(run).toMatchObject({ status: 'succeeded', execution: 1 })
   })
 })
 

@@ -33,17 +33,6 @@ const store = async () => {
 const committedUsd = async () => (await client.getTeam()).budget.committedUsd
 
 describe('the reconciler', () => {
-  it('starts a run that was stored and never started; twice at once, it is started once', async () => {
-    const runId = await store()
-    await reconcile(1)
-    expect((await client.getRun(runId)).status).toBe('queued')
-    await Promise.all([reconcile(), reconcile()])
-    const run = await deployment.ended(runId)
-    expect(run.status).toBe('succeeded')
-    expect(run.timeline.filter(({ note }) => note?.startsWith('Repaired'))).toHaveLength(1)
-    expect(run.attempts).toHaveLength(3)
-  })
-
   it('ends a run whose execution is gone, and gives back its budget', async () => {
     const before = await committedUsd()
     const runId = await store()
@@ -56,21 +45,6 @@ describe('the reconciler', () => {
     const after = await client.getRun(runId)
     await reconcile()
     expect(await client.getRun(runId)).toEqual(after)
-  })
-
-  it('ends what a cancellation that died in the middle has left running', async () => {
-    const { runId } = await deployment.start('train:sleep=600')
-    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
-    await deployment.processOf(runId, 'train')
-    await runs.advance(runId, { status: 'cancelled', at: new Date().toISOString(), moment: {} })
-    await reconcile()
-    const run = await eventually('its job has ended', async () => {
-      const seen = await client.getRun(runId)
-      return seen.reservation ? undefined : seen
-    })
-    expect(run).toMatchObject({ status: 'cancelled' })
-    expect(await deployment.executionStatus(runId)).toBe('ABORTED')
-    expect(run.attempts.find(({ step }) => step === 'train')).toMatchObject({ jobStatus: 'FAILED' })
   })
 
   it('ends a job that no live run owns, and leaves one that is not ours', async () => {
