@@ -8,6 +8,7 @@ import { Scenarios } from '../support/scenarios.ts'
 import { start as startCommand } from '../support/spawned.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 const folder = mkdtempSync(join(tmpdir(), 'roslin-cli-'))
 const { stateDir } = inject('embedded')
 
@@ -95,7 +96,7 @@ describe('roslin runs cancel, resume and retry', () => {
     const cancelled = await roslin('runs', 'cancel', runId, '--now')
     expect(cancelled.stdout).toContain('status   cancelled')
     expect(cancelled.stderr).toContain(`Go on with it: npx roslin runs resume ${runId}`)
-    await new Scenarios(deployment).nothingIsLeft(runId)
+    await scenarios.nothingIsLeft(runId)
     const { code, stdout } = await roslin('runs', 'resume', runId, '--max-usd', '1', '--watch', '--json')
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({

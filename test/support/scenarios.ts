@@ -72,15 +72,19 @@ export class Scenarios {
     return this.#deployment.invoke('ReconcilerHandler', { time })
   }
 
-  /** The same job once more, as nobody should submit it. */
-  async submitAgain(jobId: string, environment: readonly KeyValuePair[]): Promise<string> {
+  /** The same job once more, as nobody should submit it. @param parameters left out, they say whose job it is. */
+  async submitAgain(
+    jobId: string,
+    environment: readonly KeyValuePair[],
+    parameters?: Record<string, string>,
+  ): Promise<string> {
     const job = await this.#deployment.job(jobId)
     const submitted = await this.#deployment.batch.send(
       new SubmitJobCommand({
         jobName: job?.jobName,
         jobQueue: job?.jobQueue,
         jobDefinition: job?.jobDefinition,
-        parameters: job?.parameters,
+        parameters: parameters ?? job?.parameters,
         containerOverrides: { environment: [...(job?.container?.environment ?? []), ...environment] },
       }),
     )

@@ -1,5 +1,7 @@
 import { StopExecutionCommand } from '@aws-sdk/client-sfn'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { RunStore } from '../../../core/store/run-store.ts'
+import { openTable } from '../../../core/store/table.ts'
 import { endChaos, setChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
 import { eventually } from '../../support/processes.ts'
@@ -7,6 +9,7 @@ import { priceOf, Scenarios } from '../../support/scenarios.ts'
 
 const deployment = await Deployment.open()
 const scenarios = new Scenarios(deployment)
+const runs = new RunStore(openTable(deployment.dynamo, deployment.tableName))
 afterEach(() => endChaos(deployment.port))
 afterAll(() => scenarios.booksBalance())
 
@@ -18,6 +21,15 @@ describe('the reconciler', () => {
     await Promise.all([1, 2, 3].map(() => scenarios.reconcile()))
     const run = await scenarios.nothingIsLeft(runId)
     expect(run.attempts).toHaveLength(3)
+  })
+
+  it('ends a run whose execution is gone: once, and gives back its budget', async () => {
+    const runId = await scenarios.store()
+    await runs.advance(runId, { status: 'planning', at: new Date().toISOString(), moment: {} })
+    await Promise.all([scenarios.reconcile(), scenarios.reconcile()])
+    const run = await scenarios.nothingIsLeft(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { code: 'EXECUTION_GONE' }, spentUsd: 0 })
+    expect(run.timeline.filter(({ note }) => note?.startsWith('Repaired'))).toHaveLength(1)
   })
 
   it('ends a run whose execution was stopped, and nobody heard of it', async () => {
@@ -51,11 +63,13 @@ describe('the reconciler', () => {
     },
   )
 
-  it('ends a job that no live run owns', async () => {
+  it('ends a job that no live run owns, and leaves one that is not ours', async () => {
     const runId = await scenarios.startIn([], 'train:sleep=60@9')
     const before = await scenarios.nothingIsLeft(runId)
     const trained = before.attempts.find(({ step }) => step === 'train')?.jobId ?? ''
-    const orphan = await scenarios.submitAgain(trained, [{ name: 'ROSLIN_ATTEMPT', value: '9' }])
+    const attempt = [{ name: 'ROSLIN_ATTEMPT', value: '9' }]
+    const orphan = await scenarios.submitAgain(trained, attempt)
+    const foreign = await scenarios.submitAgain(trained, attempt, {})
     await eventually('the orphan runs', async () =>
       (await deployment.job(orphan))?.status === 'RUNNING' ? true : undefined,
     )
@@ -66,6 +80,8 @@ describe('the reconciler', () => {
       status: 'FAILED',
       statusReason: 'No live run owns the job.',
     })
+    expect((await deployment.job(foreign))?.status).not.toBe('FAILED')
+    await deployment.terminate(foreign)
     // It cost what it cost, and that is accounted.
     expect(run.costUsd).toBeGreaterThan(before.costUsd)
   })
