@@ -84,6 +84,11 @@ def test_written_while_training(metrics, tmp_path, monkeypatch):
     metrics.close()
 
 
+@pytest.mark.parametrize(("elapsed", "seconds"), [(0, 2), (120, 2), (300, 5), (600, 10), (100_000, 10)])
+def test_a_long_run_is_written_less_often(elapsed, seconds):
+    assert module.flush_seconds(elapsed) == seconds
+
+
 def test_series_stays_bounded_and_true():
     series = Series()
     for step in range(1, 5_001):

@@ -78,10 +78,11 @@ class Budget:
         """The limit that stopping any later would pass. However small it is, half of it is for training."""
         margin = max(LEAST_MARGIN_SECONDS, seconds_to_stop)
         max_usd, max_seconds = self._limits.max_usd, self._limits.max_hours * 3600
-        if max_usd is not None and self.cost_usd + min(self._cost(margin), max_usd / 2) >= max_usd:
-            return Limit.COST
+        # First, since without limits.maxUsd the plan's cost limit is what limits.maxHours cost.
         if self._attempt_seconds + min(margin, max_seconds / 2) >= max_seconds:
             return Limit.TIME
+        if max_usd is not None and self.cost_usd + min(self._cost(margin), max_usd / 2) >= max_usd:
+            return Limit.COST
         return None
 
     def error(self, limit: Limit) -> TrainerError:
