@@ -1,7 +1,7 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { RoslinError } from '../core/errors.ts'
 import { parseTeamName } from '../core/team.ts'
-import { awsEnvironment, embeddedApiUrl, findEmbedded } from '../local/embedded.ts'
+import { awsEnvironment, type Embedded, embeddedApiUrl, findEmbedded } from '../local/embedded.ts'
 import { type Flags, resolveSettings, type Settings } from './settings.ts'
 
 /** The deployment a command speaks to. */
@@ -22,8 +22,8 @@ export async function findTarget(flags: Flags = {}): Promise<Target> {
   const settings = resolveSettings(flags)
   const team = settings.team.value
   if (team !== undefined) parseTeamName(team)
-  const embedded = flags.profile === undefined ? await findEmbedded() : undefined
-  if (embedded && (team === undefined || team === embedded.team)) {
+  const embedded = await embeddedOf(flags, team)
+  if (embedded) {
     // For this process alone: from here on the SDK speaks to the embedded AWS, which knows no profile.
     Object.assign(process.env, awsEnvironment(embedded))
     delete process.env.AWS_PROFILE
@@ -45,6 +45,16 @@ export async function findTarget(flags: Flags = {}): Promise<Target> {
   speakToAws(settings)
   const apiUrl = await deployedApiUrl(team)
   return { team, apiUrl, region: settings.region.value ?? regionOf(apiUrl) }
+}
+
+/** Whether these flags mean the embedded AWS that runs. */
+export async function isEmbedded(flags: Flags): Promise<boolean> {
+  return (await embeddedOf(flags, resolveSettings(flags).team.value)) !== undefined
+}
+
+async function embeddedOf({ profile }: Flags, team: string | undefined): Promise<Embedded | undefined> {
+  const embedded = profile === undefined ? await findEmbedded() : undefined
+  return embedded && (team === undefined || team === embedded.team) ? embedded : undefined
 }
 
 /** For this process alone: the SDK takes profile and region from here, and finds keys, SSO sessions and roles by them itself. */

@@ -1,61 +1,59 @@
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { RoslinError } from '../../core/errors.ts'
-import { findEmbedded } from '../../local/embedded.ts'
-import { endpointOf } from '../../local/emulator.ts'
-import { paths, root } from '../../local/paths.ts'
-import { missingPrerequisites } from '../../local/prerequisites.mjs'
-import { Client } from '../client.ts'
+import type { Team } from '../../core/team.ts'
 import type { DeploymentOptions } from '../commands/options.ts'
+import { accountChecks } from '../doctor/account.ts'
+import { capacityChecks } from '../doctor/capacity.ts'
+import type { Check } from '../doctor/check.ts'
+import { apiChecks, imageCheck } from '../doctor/deployment.ts'
+import { machineChecks } from '../doctor/machine.ts'
 import { CLI_EXIT } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
-import type { Flags } from '../settings.ts'
-
-interface Check {
-  readonly check: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly fix?: string
-}
+import { resolveSettings } from '../settings.ts'
+import { isEmbedded, speakToAws } from '../target.ts'
+import { readTeamFile } from '../team-file.ts'
 
 export async function examine(options: DeploymentOptions): Promise<void> {
-  const checks = [prerequisites(), environment(), await embeddedAws(), await api(options)]
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  const { team } = resolveSettings(options)
+  const checks = [
+    ...(await machineChecks()),
+    ...(team.value === undefined || (await isEmbedded(options)) ? [] : await awsChecks(options, team.value)),
+    ...(await apiChecks(options, version)),
+  ]
   if (options.json) printJson(checks)
-  else
-    for (const { check, ok, detail, fix } of checks)
-      print(`${ok ? '✓' : '✗'} ${check}: ${detail}${fix ? `\n  ${fix}` : ''}`)
-  if (checks.some(({ ok }) => !ok)) process.exitCode = CLI_EXIT.failed
+  else for (const check of checks) print(shown(check))
+  if (checks.some(({ ok }) => ok === false)) process.exitCode = CLI_EXIT.failed
 }
 
-function prerequisites(): Check {
-  const missing = missingPrerequisites(root, existsSync(paths.venv))
-  const check = 'this machine'
-  return missing.length === 0
-    ? { check, ok: true, detail: 'Node.js, Python and disk are as needed' }
-    : { check, ok: false, detail: missing.join(' ') }
+/** Of a team that is, or is to be, deployed to AWS. */
+async function awsChecks(options: DeploymentOptions, name: string): Promise<Check[]> {
+  const settings = resolveSettings(options)
+  speakToAws(settings)
+  const file = teamFile(name)
+  const region = settings.region.value ?? file.team?.region
+  return [
+    ...(await accountChecks(region)),
+    file.check,
+    ...(file.team ? await capacityChecks(file.team) : []),
+    await imageCheck(name, region),
+  ]
 }
 
-function environment(): Check {
-  const check = 'Python environment'
-  if (existsSync(paths.python)) return { check, ok: true, detail: paths.venv }
-  return { check, ok: false, detail: 'not installed', fix: '`npx roslin up` installs it.' }
-}
-
-async function embeddedAws(): Promise<Check> {
-  const embedded = await findEmbedded()
-  const check = 'embedded AWS'
-  if (embedded) return { check, ok: true, detail: `${endpointOf(embedded.port)}, team ${embedded.team}` }
-  return { check, ok: true, detail: 'not running; `npx roslin up` starts it' }
-}
-
-async function api(flags: Flags): Promise<Check> {
-  const check = 'API'
+function teamFile(name: string): { readonly check: Check; readonly team?: Team } {
+  const check = 'team file'
   try {
-    const client = await Client.connect(flags)
-    const { target } = client
-    const { version } = await client.health()
-    return { check, ok: true, detail: `team ${target.team} at ${target.apiUrl}, version ${version}` }
+    const team = readTeamFile(name)
+    const options = team.capacity.map(({ instanceType, purchase }) => `${instanceType} ${purchase}`)
+    return { team, check: { check, ok: true, detail: `${team.region}: ${options.join(', ')}` } }
   } catch (error) {
     if (!(error instanceof RoslinError)) throw error
-    return { check, ok: false, detail: error.message, fix: error.nextStep }
+    const issues = error.issues.map(({ path, message }) => ` ${path}: ${message}.`).join('')
+    return { check: { check, ok: false, detail: `${error.message}${issues}`, fix: error.nextStep } }
   }
+}
+
+function shown({ check, ok, detail, fix }: Check): string {
+  const mark = ok === null ? '?' : ok ? '✓' : '✗'
+  return `${mark} ${check}: ${detail}${fix ? `\n  ${fix}` : ''}`
 }

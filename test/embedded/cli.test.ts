@@ -134,7 +134,7 @@ describe('the reading commands', () => {
     ['runs list', () => ['runs', 'list', '--limit', '1'], { runs: [{}], cursor: expect.any(String) }],
     ['runs get', () => ['runs', 'get', runId], { status: 'failed', failure: { class: 'out-of-memory' } }],
     ['team', () => ['team'], { team: 'demo', budget: { limitUsd: 1000 } }],
-    ['doctor', () => ['doctor'], [{}, {}, {}, { check: 'API', ok: true }]],
+    ['doctor', () => ['doctor'], [{}, {}, {}, { check: 'API', ok: true }, { check: 'version', ok: true }]],
   ])('roslin %s --json prints one document on stdout', async (_, args, expected) => {
     const { code, stdout } = await roslin(...args(), '--json')
     expect(JSON.parse(stdout)).toMatchObject(expected)
