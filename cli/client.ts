@@ -18,6 +18,12 @@ import type {
 import type { Flags } from './settings.ts'
 import { findTarget, type Target } from './target.ts'
 
+export { RoslinError } from '../core/errors.ts'
+export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+export type { Evaluation, Metrics } from '../core/run-files.ts'
+export type * from '../core/run-view.ts'
+export type { Flags, Target }
+
 /** Of a list of runs: those alone that match all that is given. */
 export interface RunFilter {
   readonly recipe?: string | undefined
