@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 from ministack.services import stepfunctions as sfn
 
+from roslin_emulator.settings import ACCOUNT_ID, REGION
+
 RESOURCE = "arn:aws:states:::apigateway:invoke"
 TIMEOUT_SECONDS = 60
 
@@ -16,16 +18,27 @@ def install(endpoint: str) -> None:
     """`endpoint` is the emulator's own: it takes the API's id in the path."""
 
     def invoke(_resource: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        # Loaded when it is needed: the emulator is small and starts quickly without.
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
         body = arguments.get("RequestBody")
-        request = urllib.request.Request(
-            _url(endpoint, arguments),
+        request = AWSRequest(
+            method=arguments["Method"],
+            url=_url(endpoint, arguments),
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"}
             | {name: ",".join(values) for name, values in arguments.get("Headers", {}).items()},
-            method=arguments["Method"],
+        )
+        if arguments.get("AuthType") == "IAM_ROLE":
+            # In the role's place: roles have no keys here.
+            SigV4Auth(Credentials(ACCOUNT_ID, "embedded"), "execute-api", REGION).add_auth(request)
+        signed = urllib.request.Request(
+            request.url, request.data, dict(request.headers.items()), method=request.method
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+            with urllib.request.urlopen(signed, timeout=TIMEOUT_SECONDS) as answer:
                 return {
                     "StatusCode": answer.status,
                     "StatusText": answer.reason,
