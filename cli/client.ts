@@ -4,6 +4,7 @@ import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+import type { RunStatus } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
 import type {
   LogPage,
@@ -14,15 +15,33 @@ import type {
   Upload,
   UploadRequest,
 } from '../core/run-view.ts'
-import type { Target } from './target.ts'
+import type { Flags } from './settings.ts'
+import { findTarget, type Target } from './target.ts'
 
-/** The HTTP API of a deployment; each request signed with SigV4. */
+export { RoslinError } from '../core/errors.ts'
+export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+export type { Evaluation, Metrics } from '../core/run-files.ts'
+export type * from '../core/run-view.ts'
+export type { Flags, Target }
+
+/** Of a list of runs: those alone that match all that is given. */
+export interface RunFilter {
+  readonly recipe?: string | undefined
+  readonly status?: RunStatus | undefined
+  readonly model?: string | undefined
+}
+
+/**
+ * The HTTP API of a deployment, each request signed with SigV4. Methods are named after the routes of docs/reference/api.md, give what
+ * those answer, and throw RoslinError with the API's own code; docs/clients.md has examples.
+ */
 export class Client {
-  readonly #target: Target
+  /** Where it speaks to. */
+  readonly target: Target
   readonly #signer: SignatureV4
 
   constructor(target: Target) {
-    this.#target = target
+    this.target = target
     this.#signer = new SignatureV4({
       service: 'execute-api',
       region: target.region,
@@ -31,11 +50,19 @@ export class Client {
     })
   }
 
+  /**
+   * Finds the team's deployment as the command line does: by flags, environment and files (docs/reference/cli.md).
+   * @throws RoslinError DEPLOYMENT_NOT_FOUND, SETTINGS_INVALID
+   */
+  static async connect(flags: Flags = {}): Promise<Client> {
+    return new Client(await findTarget(flags))
+  }
+
   health = () => this.#send<{ team: string; version: string }>('GET', '/v1/health')
   createEstimate = (request: EstimateRequest) => this.#send<Estimate>('POST', '/v1/estimates', request)
   createRun = (recipe: unknown) => this.#send<RunDetail>('POST', '/v1/runs', { recipe })
-  listRuns = (limit: number, cursor: string | undefined) =>
-    this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), ...(cursor && { cursor }) })
+  listRuns = (limit: number, cursor: string | undefined, filter: RunFilter = {}) =>
+    this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), cursor, ...filter })
   getRun = (runId: string) => this.#send<RunDetail>('GET', `/v1/runs/${encodeURIComponent(runId)}`)
   cancelRun = (runId: string, now: boolean) =>
     this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/cancel`, { now })
@@ -46,12 +73,7 @@ export class Client {
   getSamples = (runId: string) =>
     this.#send<Evaluation>('GET', `/v1/runs/${encodeURIComponent(runId)}/samples`)
   getLogs = (runId: string, cursor: string | undefined) =>
-    this.#send<LogPage>(
-      'GET',
-      `/v1/runs/${encodeURIComponent(runId)}/logs`,
-      undefined,
-      cursor ? { cursor } : {},
-    )
+    this.#send<LogPage>('GET', `/v1/runs/${encodeURIComponent(runId)}/logs`, undefined, { cursor })
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */
@@ -59,9 +81,12 @@ export class Client {
     method: string,
     path: string,
     body?: unknown,
-    query: Record<string, string> = {},
+    given: Readonly<Record<string, string | undefined>> = {},
   ): Promise<T> {
-    const base = new URL(this.#target.apiUrl)
+    const query = Object.fromEntries(
+      Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    )
+    const base = new URL(this.target.apiUrl)
     const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
     const request = new HttpRequest({
@@ -92,7 +117,7 @@ export class Client {
   #unreachable(why: string): RoslinError {
     return new RoslinError(
       'API_UNREACHABLE',
-      `The API of team ${this.#target.team} at ${this.#target.apiUrl} could not be used: ${why}.`,
+      `The API of team ${this.target.team} at ${this.target.apiUrl} could not be used: ${why}.`,
       '`npx roslin doctor` looks for the reason.',
     )
   }
