@@ -1,7 +1,8 @@
 import Table from 'cli-table3'
 import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type { RunDetail, RunList, TeamView } from '../core/run-view.ts'
+import type { RunDetail, RunList } from '../core/run-view.ts'
+import type { TeamView } from '../core/team-view.ts'
 
 export function duration(seconds: number): string {
   const whole = Math.round(seconds)

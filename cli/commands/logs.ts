@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { hasEnded } from '../../core/run.ts'
-import type { LogLine } from '../../core/run-view.ts'
+import type { LogLine } from '../../core/run-logs.ts'
 import { Client } from '../client.ts'
 import { print } from '../output.ts'
 import { findTarget } from '../target.ts'
