@@ -1,3 +1,4 @@
+import { ulid } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
 import type { RunDetail } from '../../core/run-view.ts'
@@ -21,9 +22,8 @@ const MONTH = '2026-11'
 /** What teams/demo.yaml says. */
 const LIMIT_USD = 1000
 
-let made = 0
 const newRun = (team: string) => ({
-  runId: `MONEY${String(made++).padStart(8, '0')}`,
+  runId: ulid(),
   team,
   recipe: recipe(),
   createdAt: AT,
