@@ -11,7 +11,6 @@ import { stopFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
-import { grantJobControl } from './jobs.ts'
 
 export interface ApiProps {
   readonly table: ITableV2
@@ -49,7 +48,7 @@ export class Api extends Construct {
     jobLogGroup.grant(handler, 'logs:GetLogEvents')
     bucket.grantPut(handler, `runs/*/${stopFile('*')}`)
     flow.grantControl(handler)
-    grantJobControl(handler, compute.jobQueues)
+    compute.grantJobControl(handler)
     handler.addToRolePolicy(
       new PolicyStatement({
         actions: ['servicequotas:GetServiceQuota'],
