@@ -16,7 +16,7 @@ import type { Target } from './target.ts'
 
 /** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
 const TRIES = 4
-const WAIT_MILLISECONDS = 250
+const WAIT_MILLISECONDS = 100
 
 /** The HTTP API of a deployment; each request signed with SigV4. */
 export class Client {

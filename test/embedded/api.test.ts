@@ -7,6 +7,7 @@ import { parseRecipe } from '../../core/recipe.ts'
 import { Ledger } from '../../core/store/ledger.ts'
 import { LOCK_MILLISECONDS, RequestStore } from '../../core/store/request-store.ts'
 import { RunLists } from '../../core/store/run-lists.ts'
+import { RunStore } from '../../core/store/run-store.ts'
 import { openTable } from '../../core/store/table.ts'
 import { root } from '../support/checked-in.ts'
 import { Deployment } from '../support/deployment.ts'
@@ -17,6 +18,7 @@ const table = openTable(deployment.dynamo, deployment.tableName)
 const requests = new RequestStore(table)
 const ledger = new Ledger(table)
 const lists = new RunLists(table)
+const runs = new RunStore(table)
 
 const post = (path: string, body: unknown, key: string) =>
   deployment.request('POST', path, JSON.stringify(body), { 'idempotency-key': key })
@@ -104,6 +106,22 @@ describe('a POST with an Idempotency-Key', () => {
     expect(await answered.json()).toMatchObject({ runId: id, reservation: { usd: 1 } })
     expect((await deployment.client.getTeam()).budget.committedUsd).toBeLessThanOrEqual(before)
     expect((await deployment.ended(id)).status).toBe('succeeded')
+  })
+
+  it('goes on with the run that a function resumed before it died', async () => {
+    const { runId } = await deployment.ended(
+      (await deployment.start('train:exit=1', { name: 'resumed' })).runId,
+    )
+    const key = newKey()
+    const path = `/v1/runs/${runId}/resume`
+    const { id, at } = await diedHalfWay(path, {}, key)
+    const stored = await runs.get(runId)
+    if (!stored) throw new Error('no run')
+    const reopening = { requestId: id, recipe: stored.run.recipe, from: 'train', note: 'again', at } as const
+    expect(await ledger.reopen(stored.run, reopening, { usd: 1, monthlyLimitUsd: undefined })).toBe(true)
+    const answered = await post(path, {}, key)
+    expect([answered.status, await answered.json()]).toMatchObject([200, { runId, execution: 1 }])
+    expect((await deployment.ended(runId)).execution).toBe(1)
   })
 
   it('keeps what was answered for a day, and in upper and lower case apart', async () => {
