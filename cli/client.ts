@@ -1,28 +1,33 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
+import type { Resumption } from '../core/api/routes.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { RunStatus } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type {
-  LogPage,
-  Resumption,
-  RunDetail,
-  RunList,
-  TeamView,
-  Upload,
-  UploadRequest,
-} from '../core/run-view.ts'
+import type { LogPage } from '../core/run-logs.ts'
+import type { RunDetail, RunList } from '../core/run-view.ts'
+import type { TeamView } from '../core/team-view.ts'
+import type { Upload, UploadRequest } from '../core/upload.ts'
 import type { Flags } from './settings.ts'
 import { findTarget, type Target } from './target.ts'
 
 export { RoslinError } from '../core/errors.ts'
 export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 export type { Evaluation, Metrics } from '../core/run-files.ts'
+export type * from '../core/run-logs.ts'
 export type * from '../core/run-view.ts'
+export type * from '../core/team-view.ts'
+export type * from '../core/upload.ts'
 export type { Flags, Target }
+
+/** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
+const TRIES = 4
+const WAIT_MILLISECONDS = 100
 
 /** Of a list of runs: those alone that match all that is given. */
 export interface RunFilter {
@@ -96,22 +101,36 @@ export class Client {
       ...(url.port && { port: Number(url.port) }),
       path: url.pathname,
       query,
-      headers: { host: url.host, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      headers: {
+        host: url.host,
+        ...(method === 'POST' && { 'idempotency-key': randomUUID() }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    const signed = await this.#signer.sign(request)
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#attempt(url, request).catch((error: Error) => error)
+      if (!(answer instanceof Error)) {
+        if (answer.ok) return JSON.parse(answer.text)
+        const error = RoslinError.parse(answer.text)
+        if (!error) throw this.#unreachable(`it answered ${answer.status}: ${answer.text.slice(0, 200)}`)
+        if (error.code !== 'REQUEST_IN_PROGRESS') throw error
+        if (attempt === TRIES) throw error
+      } else if (attempt === TRIES) {
+        throw this.#unreachable(answer.cause instanceof Error ? answer.cause.message : answer.message)
+      }
+      await sleep(WAIT_MILLISECONDS * 2 ** attempt)
+    }
+  }
+
+  async #attempt(url: URL, request: HttpRequest) {
+    const { headers } = await this.#signer.sign(request)
     const response = await fetch(url, {
-      method,
-      headers: signed.headers,
+      method: request.method,
+      headers,
       ...(request.body && { body: request.body }),
-    }).catch((error: Error) => {
-      throw this.#unreachable(error.cause instanceof Error ? error.cause.message : error.message)
     })
-    const text = await response.text()
-    if (response.ok) return JSON.parse(text)
-    throw (
-      RoslinError.parse(text) ?? this.#unreachable(`it answered ${response.status}: ${text.slice(0, 200)}`)
-    )
+    return { ok: response.ok, status: response.status, text: await response.text() }
   }
 
   #unreachable(why: string): RoslinError {

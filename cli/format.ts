@@ -1,6 +1,7 @@
 import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type { RunDetail, RunList, TeamView } from '../core/run-view.ts'
+import type { RunDetail, RunList } from '../core/run-view.ts'
+import type { TeamView } from '../core/team-view.ts'
 import { drawn, isColoured, table } from './table.ts'
 
 export function duration(seconds: number): string {

@@ -83,6 +83,16 @@ export const teamSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  limits: z
+    .strictObject({
+      concurrentRuns: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(50)
+        .describe('Runs that may be open at once, queued ones too; one more is refused'),
+    })
+    .prefault({}),
   notifications: notifications.prefault({}),
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasEnded } from '../../core/run.ts'
-import type { LogLine } from '../../core/run-view.ts'
+import type { LogLine } from '../../core/run-logs.ts'
 import { Client } from '../client.ts'
 import type { DeploymentOptions } from '../commands/options.ts'
 import { print } from '../output.ts'

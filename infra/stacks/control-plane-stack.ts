@@ -50,6 +50,7 @@ export class ControlPlaneStack extends Stack {
         CAPACITY: this.toJsonString(compute.capacity),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
+        CONCURRENT_RUNS: String(team.limits.concurrentRuns),
         ...(team.budget.monthlyUsd && { MONTHLY_BUDGET_USD: String(team.budget.monthlyUsd) }),
       },
     }
