@@ -7,24 +7,52 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import type { Resumption } from '../core/api/routes.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
-import type { Evaluation, Metrics } from '../core/run-files.ts'
+import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
+import type { RecipeList, UsedRecipeDetail, Validation } from '../core/recipe-view.ts'
+import type { RunStatus } from '../core/run.ts'
+import type { RunStatusChange } from '../core/run-events.ts'
+import type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
 import type { LogPage } from '../core/run-logs.ts'
 import type { RunDetail, RunList } from '../core/run-view.ts'
 import type { TeamView } from '../core/team-view.ts'
 import type { Upload, UploadRequest } from '../core/upload.ts'
-import type { Target } from './target.ts'
+import type { Flags } from './settings.ts'
+import { findTarget, type Target } from './target.ts'
+
+export type { Resumption } from '../core/api/routes.ts'
+export { RoslinError } from '../core/errors.ts'
+export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+export type * from '../core/model-view.ts'
+export type * from '../core/recipe-view.ts'
+export type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
+export type * from '../core/run-logs.ts'
+export type * from '../core/run-view.ts'
+export type * from '../core/team-view.ts'
+export type * from '../core/upload.ts'
+export type { Flags, Target }
+
+/** Of a list of runs: those alone that match all that is given. */
+export interface RunFilter {
+  readonly recipe?: string | undefined
+  readonly status?: RunStatus | undefined
+  readonly model?: string | undefined
+}
 
 /** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
 const TRIES = 4
 const WAIT_MILLISECONDS = 100
 
-/** The HTTP API of a deployment; each request signed with SigV4. */
+/**
+ * The HTTP API of a deployment, each request signed with SigV4. Methods are named after the routes of docs/reference/api.md, give what
+ * those answer, and throw RoslinError with the API's own code; docs/clients.md has examples.
+ */
 export class Client {
-  readonly #target: Target
+  /** Where it speaks to. */
+  readonly target: Target
   readonly #signer: SignatureV4
 
   constructor(target: Target) {
-    this.#target = target
+    this.target = target
     this.#signer = new SignatureV4({
       service: 'execute-api',
       region: target.region,
@@ -33,11 +61,19 @@ export class Client {
     })
   }
 
+  /**
+   * Finds the team's deployment as the command line does: by flags, environment and files (docs/reference/cli.md).
+   * @throws RoslinError DEPLOYMENT_NOT_FOUND, SETTINGS_INVALID
+   */
+  static async connect(flags: Flags = {}): Promise<Client> {
+    return new Client(await findTarget(flags))
+  }
+
   health = () => this.#send<{ team: string; version: string }>('GET', '/v1/health')
   createEstimate = (request: EstimateRequest) => this.#send<Estimate>('POST', '/v1/estimates', request)
   createRun = (recipe: unknown) => this.#send<RunDetail>('POST', '/v1/runs', { recipe })
-  listRuns = (limit: number, cursor: string | undefined) =>
-    this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), ...(cursor && { cursor }) })
+  listRuns = (limit: number, cursor: string | undefined, filter: RunFilter = {}) =>
+    this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), cursor, ...filter })
   getRun = (runId: string) => this.#send<RunDetail>('GET', `/v1/runs/${encodeURIComponent(runId)}`)
   cancelRun = (runId: string, now: boolean) =>
     this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/cancel`, { now })
@@ -48,12 +84,24 @@ export class Client {
   getSamples = (runId: string) =>
     this.#send<Evaluation>('GET', `/v1/runs/${encodeURIComponent(runId)}/samples`)
   getLogs = (runId: string, cursor: string | undefined) =>
-    this.#send<LogPage>(
-      'GET',
-      `/v1/runs/${encodeURIComponent(runId)}/logs`,
-      undefined,
-      cursor ? { cursor } : {},
-    )
+    this.#send<LogPage>('GET', `/v1/runs/${encodeURIComponent(runId)}/logs`, undefined, { cursor })
+  getProfile = (runId: string, node = 0) =>
+    this.#send<Profile>('GET', `/v1/runs/${encodeURIComponent(runId)}/profile`, undefined, {
+      node: String(node),
+    })
+  getEvents = (runId: string) =>
+    this.#send<{ events: RunStatusChange[] }>('GET', `/v1/runs/${encodeURIComponent(runId)}/events`)
+  listRecipes = () => this.#send<RecipeList>('GET', '/v1/recipes')
+  getRecipe = (name: string) => this.#send<UsedRecipeDetail>('GET', `/v1/recipes/${encodeURIComponent(name)}`)
+  validateRecipe = (recipe: unknown) => this.#send<Validation>('POST', '/v1/recipes/validate', { recipe })
+  listModels = () => this.#send<ModelList>('GET', '/v1/models')
+  listModelVersions = (name: string, limit: number, cursor: string | undefined) =>
+    this.#send<ModelVersionList>('GET', `/v1/models/${encodeURIComponent(name)}`, undefined, {
+      limit: String(limit),
+      cursor,
+    })
+  getModelVersion = (name: string, version: number) =>
+    this.#send<ModelVersion>('GET', `/v1/models/${encodeURIComponent(name)}/versions/${version}`)
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */
@@ -61,9 +109,12 @@ export class Client {
     method: string,
     path: string,
     body?: unknown,
-    query: Record<string, string> = {},
+    given: Readonly<Record<string, string | undefined>> = {},
   ): Promise<T> {
-    const base = new URL(this.#target.apiUrl)
+    const query = Object.fromEntries(
+      Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    )
+    const base = new URL(this.target.apiUrl)
     const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
     const request = new HttpRequest({
@@ -108,7 +159,7 @@ export class Client {
   #unreachable(why: string): RoslinError {
     return new RoslinError(
       'API_UNREACHABLE',
-      `The API of team ${this.#target.team} at ${this.#target.apiUrl} could not be used: ${why}.`,
+      `The API of team ${this.target.team} at ${this.target.apiUrl} could not be used: ${why}.`,
       '`npx roslin doctor` looks for the reason.',
     )
   }

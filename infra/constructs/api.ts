@@ -29,6 +29,7 @@ const BURST = 100
 
 /** The HTTP API: one function behind every route, and no route without a signed request. */
 export class Api extends Construct {
+  readonly id: string
   readonly url: string
 
   constructor(scope: Construct, id: string, props: ApiProps) {
@@ -70,6 +71,7 @@ export class Api extends Construct {
       integration: new HttpLambdaIntegration('Integration', handler),
     })
     this.#configureStage(api, defaults)
+    this.id = api.apiId
     this.url = api.apiEndpoint
   }
 
