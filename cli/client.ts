@@ -7,8 +7,11 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import type { Resumption } from '../core/api/routes.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
+import type { RecipeList, UsedRecipeDetail, Validation } from '../core/recipe-view.ts'
 import type { RunStatus } from '../core/run.ts'
-import type { Evaluation, Metrics } from '../core/run-files.ts'
+import type { RunStatusChange } from '../core/run-events.ts'
+import type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
 import type { LogPage } from '../core/run-logs.ts'
 import type { RunDetail, RunList } from '../core/run-view.ts'
 import type { TeamView } from '../core/team-view.ts'
@@ -16,9 +19,12 @@ import type { Upload, UploadRequest } from '../core/upload.ts'
 import type { Flags } from './settings.ts'
 import { findTarget, type Target } from './target.ts'
 
+export type { Resumption } from '../core/api/routes.ts'
 export { RoslinError } from '../core/errors.ts'
 export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
-export type { Evaluation, Metrics } from '../core/run-files.ts'
+export type * from '../core/model-view.ts'
+export type * from '../core/recipe-view.ts'
+export type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
 export type * from '../core/run-logs.ts'
 export type * from '../core/run-view.ts'
 export type * from '../core/team-view.ts'
@@ -35,6 +41,10 @@ export interface RunFilter {
   readonly status?: RunStatus | undefined
   readonly model?: string | undefined
 }
+
+/** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
+const TRIES = 4
+const WAIT_MILLISECONDS = 100
 
 /**
  * The HTTP API of a deployment, each request signed with SigV4. Methods are named after the routes of docs/reference/api.md, give what
@@ -79,6 +89,23 @@ export class Client {
     this.#send<Evaluation>('GET', `/v1/runs/${encodeURIComponent(runId)}/samples`)
   getLogs = (runId: string, cursor: string | undefined) =>
     this.#send<LogPage>('GET', `/v1/runs/${encodeURIComponent(runId)}/logs`, undefined, { cursor })
+  getProfile = (runId: string, node = 0) =>
+    this.#send<Profile>('GET', `/v1/runs/${encodeURIComponent(runId)}/profile`, undefined, {
+      node: String(node),
+    })
+  getEvents = (runId: string) =>
+    this.#send<{ events: RunStatusChange[] }>('GET', `/v1/runs/${encodeURIComponent(runId)}/events`)
+  listRecipes = () => this.#send<RecipeList>('GET', '/v1/recipes')
+  getRecipe = (name: string) => this.#send<UsedRecipeDetail>('GET', `/v1/recipes/${encodeURIComponent(name)}`)
+  validateRecipe = (recipe: unknown) => this.#send<Validation>('POST', '/v1/recipes/validate', { recipe })
+  listModels = () => this.#send<ModelList>('GET', '/v1/models')
+  listModelVersions = (name: string, limit: number, cursor: string | undefined) =>
+    this.#send<ModelVersionList>('GET', `/v1/models/${encodeURIComponent(name)}`, undefined, {
+      limit: String(limit),
+      cursor,
+    })
+  getModelVersion = (name: string, version: number) =>
+    this.#send<ModelVersion>('GET', `/v1/models/${encodeURIComponent(name)}/versions/${version}`)
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */

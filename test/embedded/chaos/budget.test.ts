@@ -75,7 +75,8 @@ describe("a team's last dollars", () => {
   it('are not reserved by a run that dies with the API before it is stored', async () => {
     const before = await committedUsd()
     await setChaos(deployment.port, {
-      rules: [{ kind: 'kill-function', function: 'ApiHandler', beforeWrite: 1 }],
+      // The first write is of the request's key.
+      rules: [{ kind: 'kill-function', function: 'ApiHandler', beforeWrite: 2 }],
     })
     await expect(deployment.start('', limits)).rejects.toThrow()
     expect(await committedUsd()).toBeCloseTo(before, 6)
@@ -86,7 +87,7 @@ describe("a team's last dollars", () => {
     const before = await committedUsd()
     const name = 'stored-only'
     await setChaos(deployment.port, {
-      rules: [{ kind: 'kill-function', function: 'ApiHandler', afterWrites: 1, run: name }],
+      rules: [{ kind: 'kill-function', function: 'ApiHandler', afterWrites: 2, run: name }],
     })
     await expect(deployment.start('', { name, ...limits })).rejects.toThrow()
     expect(await committedUsd()).toBeCloseTo(before + LIMIT_USD, 3)

@@ -110,7 +110,7 @@ describe('a run that is cancelled', () => {
   it('though the API dies after it has said so: what it left, the reconciler ends', async () => {
     const runId = await scenarios.startIn([], 'train:sleep=60')
     await scenarios.until(runId, 'trains', ({ status }) => status === 'training')
-    await scenarios.chaos(runId, { kind: 'kill-function', function: 'ApiHandler', afterWrites: 1 })
+    await scenarios.chaos(runId, { kind: 'kill-function', function: 'ApiHandler', afterWrites: 2 })
     await expect(deployment.client.cancelRun(runId, false)).rejects.toThrow()
     expect(await deployment.client.getRun(runId)).toMatchObject({ status: 'cancelled' })
     await scenarios.reconcile()
