@@ -31,10 +31,6 @@ export type * from '../core/team-view.ts'
 export type * from '../core/upload.ts'
 export type { Flags, Target }
 
-/** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
-const TRIES = 4
-const WAIT_MILLISECONDS = 100
-
 /** Of a list of runs: those alone that match all that is given. */
 export interface RunFilter {
   readonly recipe?: string | undefined
