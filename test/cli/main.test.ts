@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
+import { execute } from '../support/spawned.ts'
 
 it('the command says nothing of a reader that goes before the end', async () => {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../cli/main.ts'), '--help'])
@@ -11,4 +13,12 @@ it('the command says nothing of a reader that goes before the end', async () => 
   })
   const code = await new Promise((resolve) => child.on('close', resolve))
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+it('the installed command is the same, with its arguments and its exit code', async () => {
+  const version = await execute(process.execPath, ['cli/bin.mjs', '--version'])
+  expect(version).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: '' })
+  const { code, stderr } = await execute(process.execPath, ['cli/bin.mjs', 'runs', 'lst'])
+  expect(code).toBe(2)
+  expect(stderr).toContain("unknown command 'lst'")
 })

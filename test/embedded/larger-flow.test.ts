@@ -9,6 +9,7 @@ import { type Branch, flowDefinition } from '../../infra/constructs/flow-definit
 import { recipeRunDefinition } from '../../infra/constructs/recipe-run-definition.ts'
 import { Deployment } from '../support/deployment.ts'
 import { eventually } from '../support/processes.ts'
+import { Scenarios } from '../support/scenarios.ts'
 
 const deployment = await Deployment.open()
 const { sfn } = deployment
@@ -112,7 +113,7 @@ describe('hooks', () => {
         States: { Refuse: { Type: 'Fail', Error: 'NotGoodEnough', Cause: 'Its answers are worse.' } },
       },
     })
-    const runId = await deployment.store()
+    const runId = await new Scenarios(deployment).store()
     await startMachine(machine, { runId, execution: 0 }, runId)
     const run = await deployment.ended(runId)
     expect(run).toMatchObject({

@@ -216,9 +216,7 @@ def test_long_prompt_is_refused_even_when_rows_are_cached(make_run, change, code
     assert said in error["message"]
 
 
-def test_model_that_transformers_4_would_misread_is_refused(
-    make_run, model_folders, tmp_path, monkeypatch
-):
+def test_model_that_transformers_4_would_misread_is_refused(make_run, model_folders, tmp_path, monkeypatch):
     newer = shutil.copytree(model_folders["llama"], tmp_path / "newer")
     config = json.loads((newer / "config.json").read_text())
     (newer / "config.json").write_text(json.dumps({**config, "transformers_version": "5.20.2"}))

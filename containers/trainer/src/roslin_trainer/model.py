@@ -69,7 +69,7 @@ def load_config(folder: Path, source: str):
     if version := misread_version(config):
         raise model_unreadable(
             source,
-            f"Transformers {version} wrote it, and this trainer's older one would misread it. Use the image's "
+            f"Transformers {version} wrote it, which this trainer's older one would misread. Use the image's "
             "main variant, or a copy of the model that Transformers 4 wrote.",
         )
     return config
