@@ -18,7 +18,8 @@ export function table(
   const natural = head.map((_, column) =>
     Math.max(...[head, ...rows].map((row) => widthOf(row[column] ?? '') + PADDING)),
   )
-  return drawn(head, rows, fitted(natural, stream.columns ?? Number.POSITIVE_INFINITY), isColoured(stream))
+  // A terminal that was not told its width says 0.
+  return drawn(head, rows, fitted(natural, stream.columns || Number.POSITIVE_INFINITY), isColoured(stream))
 }
 
 /** With columns as wide as given, their padding included. */
