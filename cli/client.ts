@@ -2,6 +2,7 @@ import { Sha256 } from '@aws-crypto/sha256-js'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
+import type { DatasetList, DatasetVersions } from '../core/dataset-version.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
@@ -14,6 +15,7 @@ import type {
   Upload,
   UploadRequest,
 } from '../core/run-view.ts'
+import type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.ts'
 import type { Target } from './target.ts'
 
 /** The HTTP API of a deployment; each request signed with SigV4. */
@@ -52,6 +54,19 @@ export class Client {
       undefined,
       cursor ? { cursor } : {},
     )
+  listSchedules = () => this.#send<ScheduleList>('GET', '/v1/schedules')
+  createSchedule = (schedule: NewSchedule) => this.#send<ScheduleView>('POST', '/v1/schedules', schedule)
+  getSchedule = (name: string) => this.#send<ScheduleView>('GET', `/v1/schedules/${encodeURIComponent(name)}`)
+  pauseSchedule = (name: string) =>
+    this.#send<ScheduleView>('POST', `/v1/schedules/${encodeURIComponent(name)}/pause`)
+  resumeSchedule = (name: string) =>
+    this.#send<ScheduleView>('POST', `/v1/schedules/${encodeURIComponent(name)}/resume`)
+  deleteSchedule = (name: string) => this.#send<null>('DELETE', `/v1/schedules/${encodeURIComponent(name)}`)
+  listDatasets = () => this.#send<DatasetList>('GET', '/v1/datasets')
+  listDatasetVersions = (name: string) =>
+    this.#send<DatasetVersions>('GET', `/v1/datasets/${encodeURIComponent(name)}/versions`)
+  sendEvent = (source: string, detail: Record<string, unknown>) =>
+    this.#send<{ eventId: string; recipes: string[] }>('POST', '/v1/events', { source, detail })
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */
@@ -83,7 +98,8 @@ export class Client {
       throw this.#unreachable(error.cause instanceof Error ? error.cause.message : error.message)
     })
     const text = await response.text()
-    if (response.ok) return JSON.parse(text)
+    // Nothing is left to say of what was deleted.
+    if (response.ok) return JSON.parse(text || 'null')
     throw (
       RoslinError.parse(text) ?? this.#unreachable(`it answered ${response.status}: ${text.slice(0, 200)}`)
     )

@@ -2,6 +2,7 @@ import Table from 'cli-table3'
 import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
 import type { RunDetail, RunList, TeamView } from '../core/run-view.ts'
+import { startedByText } from '../core/started-by.ts'
 
 export function duration(seconds: number): string {
   const whole = Math.round(seconds)
@@ -77,6 +78,7 @@ export function runPage(run: RunDetail): string {
     `recipe   ${run.recipeName}`,
     `status   ${run.status}`,
     `created  ${run.createdAt}`,
+    ...(run.startedBy ? [`by       ${startedByText(run.startedBy)}`] : []),
     `took     ${duration(run.elapsedSeconds)}`,
   ]
   if (run.capacity) {

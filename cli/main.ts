@@ -10,6 +10,7 @@ import { addLogsCommand } from './commands/logs.ts'
 import { addPricesCommand } from './commands/prices.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
+import { addSchedulesCommand } from './commands/schedules.ts'
 import { addStartCommand } from './commands/start.ts'
 import { addTeamCommand } from './commands/team.ts'
 import { CLI_EXIT, exitCodeOf } from './exit-codes.ts'
@@ -27,6 +28,7 @@ addEstimateCommand(program)
 addRunCommand(program)
 addRunsCommand(program)
 addLogsCommand(program)
+addSchedulesCommand(program)
 addPricesCommand(program)
 addTeamCommand(program)
 addDoctorCommand(program)

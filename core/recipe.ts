@@ -3,7 +3,8 @@ import { RoslinError } from './errors.ts'
 import { GPU_ARCHITECTURES } from './instance-types.ts'
 import { schemaIssues } from './schema-issues.ts'
 
-const slug = z
+/** A name that is part of keys and URLs. */
+export const slug = z
   .string()
   .regex(
     /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { NOTICE_SHARE } from './budget.ts'
 import { RUN_STATUSES } from './run.ts'
+import { startedBySchema } from './started-by.ts'
 import type { Run } from './store/run-store.ts'
 
 /** Of every event that Roslin sends to the account's default bus. */
@@ -21,6 +22,8 @@ export const runStatusChangeSchema = z.strictObject({
   /** One sentence for people. */
   summary: z.string(),
   note: z.string().optional(),
+  /** What started the run. */
+  startedBy: startedBySchema.optional(),
   failure: z
     .strictObject({
       class: z.string(),
@@ -67,6 +70,7 @@ export function eventsOfRun(before: Run | undefined, after: Run): RunEvent[] {
         sequence: known + index,
         ...entry,
         summary: summary(after, entry.status, entry.note),
+        ...(after.startedBy && { startedBy: after.startedBy }),
         ...(isLast && failure && { failure }),
         ...(isLast && model && { model }),
       },

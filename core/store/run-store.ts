@@ -13,6 +13,7 @@ import {
   runStatusOfJob,
   type TimelineEntry,
 } from '../run.ts'
+import type { StartedBy } from '../started-by.ts'
 import { applied } from './conditional.ts'
 import type { AttemptExecution, Reservation, RoslinTable, RunCapacity, RunModel } from './table.ts'
 
@@ -23,6 +24,8 @@ export interface Run {
   readonly recipe: Recipe
   readonly status: RunStatus
   readonly createdAt: string
+  /** Not known of runs from before it was kept. */
+  readonly startedBy?: StartedBy
   readonly endedAt?: string
   readonly timeline: readonly TimelineEntry[]
   readonly execution: number

@@ -3,17 +3,11 @@ import { CustomAttributeType, Entity, Service } from 'electrodb'
 import type { Recipe } from '../recipe.ts'
 import type { JobStatus, RunFailure, RunStatus, TimelineEntry } from '../run.ts'
 import { type FlowStep, JOB_STATUSES, RUN_STATUSES, STEPS } from '../run.ts'
+import type { StartedBy } from '../started-by.ts'
+import { datasetEntities } from './dataset-entities.ts'
+import { firingEntity } from './firing-entity.ts'
+import { SERVICE, TABLE_KEYS } from './table-keys.ts'
 
-/** The key attributes of the table; infra/ makes the table from these. */
-export const TABLE_KEYS = {
-  pk: 'pk',
-  sk: 'sk',
-  byTeam: { index: 'gsi1', pk: 'gsi1pk', sk: 'gsi1sk' },
-  /** Holds only the runs that the reconciler must look at: it is as small as the work it makes. */
-  open: { index: 'gsi2', pk: 'gsi2pk', sk: 'gsi2sk' },
-} as const
-
-const SERVICE = 'roslin'
 const { pk, sk, byTeam, open } = TABLE_KEYS
 
 /** The entities of the one table. Access patterns and keys are in docs/data-model.md. */
@@ -34,6 +28,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         /** Only grows; see runPosition. */
         position: { type: 'number', required: true },
         createdAt: { type: 'string', required: true },
+        startedBy: { type: CustomAttributeType<StartedBy>('any') },
         endedAt: { type: 'string' },
         timeline: { type: CustomAttributeType<TimelineEntry[]>('any'), required: true },
         executionArn: { type: 'string' },
@@ -170,7 +165,12 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
-  return new Service({ run, attempt, modelVersion, teamMonth, throughput }, { client, table })
+  const firing = firingEntity({ client, table })
+  const { dataset, datasetVersion, datasetRejection } = datasetEntities({ client, table })
+  return new Service(
+    { run, attempt, modelVersion, teamMonth, throughput, firing, dataset, datasetVersion, datasetRejection },
+    { client, table },
+  )
 }
 
 export type RoslinTable = ReturnType<typeof openTable>

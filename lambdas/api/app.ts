@@ -3,10 +3,13 @@ import { bodyLimit } from 'hono/body-limit'
 import { RoslinError } from '../../core/errors.ts'
 import { variable } from '../environment.ts'
 import { logger } from '../logger.ts'
+import { datasetRoutes } from './datasets.ts'
 import { estimateRoutes } from './estimates.ts'
+import { eventRoutes } from './events.ts'
 import { logRoutes } from './logs.ts'
 import { runActionRoutes } from './run-actions.ts'
 import { runRoutes } from './runs.ts'
+import { scheduleRoutes } from './schedules.ts'
 import { teamRoutes } from './team.ts'
 import { uploadRoutes } from './uploads.ts'
 
@@ -36,6 +39,9 @@ app.route('/v1/runs', runRoutes)
 app.route('/v1/runs', runActionRoutes)
 app.route('/v1/runs', logRoutes)
 app.route('/v1/estimates', estimateRoutes)
+app.route('/v1/schedules', scheduleRoutes)
+app.route('/v1/datasets', datasetRoutes)
+app.route('/v1/events', eventRoutes)
 app.route('/v1/team', teamRoutes)
 app.route('/v1/uploads', uploadRoutes)
 

@@ -4,29 +4,26 @@ import { RoslinError } from '../../core/errors.ts'
 import { planSchema, replan } from '../../core/plan.ts'
 import { limitsPatchSchema } from '../../core/recipe.ts'
 import { remainingUsd, stepToBeginWith } from '../../core/resume.ts'
-import { hasEnded, jobHasEnded, STEPS } from '../../core/run.ts'
-import { stopFile, storageLayout } from '../../core/storage-layout.ts'
+import { hasEnded, STEPS } from '../../core/run.ts'
 import type { Run } from '../../core/store/run-store.ts'
-import { ledger, runs } from '../clients.ts'
-import { deployment, monthlyLimitUsd, variable } from '../environment.ts'
-import { stopExecution } from '../executions.ts'
-import { terminateJob } from '../jobs.ts'
+import { cancelRun } from '../cancel-run.ts'
+import { ledger } from '../clients.ts'
+import { deployment, monthlyLimitUsd } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { readJson, writeJson } from '../s3-json.ts'
-import { settleIfDone } from '../settle.ts'
+import { readJson } from '../s3-json.ts'
+import { startFlow } from '../start-run.ts'
 import { parseBody } from './input.ts'
-import { detail, found, start } from './runs.ts'
+import { detail, found } from './runs.ts'
 
 const cancellation = z.strictObject({ now: z.boolean().default(false) })
 const resumption = z.strictObject({ limits: limitsPatchSchema.prefault({}), from: z.enum(STEPS).optional() })
 
 export const runActionRoutes = new Hono()
 
-/** The state first: from then on no step of the run does anything. What is left running, the reconciler ends as well. */
 runActionRoutes.post('/:runId/cancel', async (context) => {
   const { now } = await parseBody(cancellation, context)
   const { run, attempts } = await found(context.req.param('runId'))
-  const { runId, execution } = run
+  const { runId } = run
   if (run.status === 'cancelled') return context.json(await detail(runId))
   if (hasEnded(run.status)) {
     throw new RoslinError(
@@ -35,22 +32,9 @@ runActionRoutes.post('/:runId/cancel', async (context) => {
       'Nothing.',
     )
   }
-  const live = attempts.filter(({ jobStatus }) => !jobHasEnded(jobStatus))
-  if (now) {
-    const folder = storageLayout(variable('BUCKET_NAME')).run(runId)
-    for (const { jobId } of live) await writeJson(`${folder}${stopFile(jobId)}`, { checkpoint: false })
-  }
-  const cancelled = await runs.advance(runId, {
-    status: 'cancelled',
-    at: new Date().toISOString(),
-    moment: { execution },
-    note: now ? 'Its job is ended at once.' : 'A job that trains saves a checkpoint first.',
-  })
-  // It ended by itself a moment ago: the answer shows how.
-  if (!cancelled) return context.json(await detail(runId))
-  await stopExecution(run, 'cancelled')
-  for (const { jobId } of live) await terminateJob(jobId, 'The run was cancelled.')
-  await settleIfDone(runId)
+  const note = now ? 'Its job is ended at once.' : 'A job that trains saves a checkpoint first.'
+  // Where it ended by itself a moment ago, the answer shows how.
+  await cancelRun({ run, attempts }, now, note)
   return context.json(await detail(runId))
 })
 
@@ -68,7 +52,7 @@ runActionRoutes.post('/:runId/resume', async (context) => {
   const at = new Date().toISOString()
   const reopened = await ledger.reopen(run, { recipe, from, note: `Resumed with ${from}.`, at }, price)
   if (!reopened) mayGoOn((await found(run.runId)).run)
-  else await start({ runId: run.runId, execution: run.execution + 1 })
+  else await startFlow({ runId: run.runId, execution: run.execution + 1 })
   return context.json(await detail(run.runId))
 })
 

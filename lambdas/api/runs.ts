@@ -1,5 +1,4 @@
 import { Hono } from 'hono'
-import { ulid } from 'ulid'
 import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
 import { parseRecipe } from '../../core/recipe.ts'
@@ -8,13 +7,11 @@ import { evaluationSchema, metricsSchema } from '../../core/run-files.ts'
 import { type RunDetail, type RunList, runDetail, runListItem } from '../../core/run-view.ts'
 import { RUN_FILES, storageLayout } from '../../core/storage-layout.ts'
 import type { Run, RunWithAttempts } from '../../core/store/run-store.ts'
-import { ledger, runs } from '../clients.ts'
-import { deployment, monthlyLimitUsd, variable } from '../environment.ts'
-import { startExecution } from '../executions.ts'
-import { logger } from '../logger.ts'
-import { planRecipe } from '../pinning.ts'
+import { runs } from '../clients.ts'
+import { variable } from '../environment.ts'
 import { readJson } from '../s3-json.ts'
-import { settleIfDone } from '../settle.ts'
+import { startRun } from '../start-run.ts'
+import { caller } from './caller.ts'
 import { parseBody, parseQuery } from './input.ts'
 import { waitingReason } from './waiting.ts'
 
@@ -28,38 +25,8 @@ export const runRoutes = new Hono()
 
 runRoutes.post('/', async (context) => {
   const recipe = parseRecipe((await parseBody(newRun, context)).recipe)
-  const run = { runId: ulid(), createdAt: new Date().toISOString() }
-  const deployed = deployment()
-  // Planned here for its errors and its price: a recipe that cannot be planned or paid leaves no run behind.
-  const { reservedUsd } = await planRecipe(run, recipe, deployed)
-  const price = { usd: reservedUsd, monthlyLimitUsd: monthlyLimitUsd() }
-  await ledger.open({ ...run, team: deployed.team, recipe }, price)
-  await start({ runId: run.runId, execution: 0 })
-  return context.json(await detail(run.runId), 201)
+  return context.json(await detail(await startRun(recipe, caller(context))), 201)
 })
-
-/** @throws RoslinError RUN_NOT_STARTED, and then the run has failed: the caller knows, and may resume it. */
-export async function start({ runId, execution }: Pick<Run, 'runId' | 'execution'>): Promise<void> {
-  try {
-    await startExecution({ runId, execution })
-  } catch (error) {
-    logger.error('execution not started', { runId, error: error as Error })
-    const problem = new RoslinError(
-      'RUN_NOT_STARTED',
-      `The flow of run ${runId} could not be started.`,
-      'Resume it in a minute.',
-    )
-    const { code, message, nextStep } = problem
-    await runs.advance(runId, {
-      status: 'failed',
-      at: new Date().toISOString(),
-      moment: { execution },
-      details: { failure: { class: 'internal', code, step: 'start', message, nextStep } },
-    })
-    await settleIfDone(runId)
-    throw problem
-  }
-}
 
 runRoutes.get('/', async (context) => {
   const { limit, cursor = null } = parseQuery(listQuery, context)

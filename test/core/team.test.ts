@@ -35,7 +35,9 @@ describe('a team', () => {
       budget: {},
       notifications: { emails: [] },
       logRetentionDays: 90,
+      schedules: [],
       tags: {},
+      triggers: [],
     })
   })
 

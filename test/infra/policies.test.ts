@@ -23,6 +23,7 @@ const WITHOUT_RESOURCE = [
   'ec2:DescribeSpotPriceHistory',
   'dynamodb:ListStreams',
   'ecr:GetAuthorizationToken',
+  'scheduler:ListSchedules',
 ]
 
 interface Statement {

@@ -1,6 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, it } from 'vitest'
-import { TABLE_KEYS } from '../../core/store/table.ts'
+import { TABLE_KEYS } from '../../core/store/table-keys.ts'
 import { onlyResource, resourcesOf, synthesise } from '../support/stacks.ts'
 
 const { state } = synthesise()

@@ -1,0 +1,53 @@
+import { ulid } from 'ulid'
+import { RoslinError } from '../core/errors.ts'
+import type { Recipe } from '../core/recipe.ts'
+import type { StartedBy } from '../core/started-by.ts'
+import type { Run } from '../core/store/run-store.ts'
+import { ledger, runs } from './clients.ts'
+import { deployment, monthlyLimitUsd } from './environment.ts'
+import { startExecution } from './executions.ts'
+import { logger } from './logger.ts'
+import { planRecipe } from './pinning.ts'
+import { settleIfDone } from './settle.ts'
+
+/**
+ * The one way in: plans, stores the run with its share of the budget, starts its flow.
+ * @throws RoslinError for a recipe that cannot be planned or paid, and then there is no run; RUN_NOT_STARTED.
+ */
+export async function startRun(
+  recipe: Recipe,
+  startedBy: StartedBy,
+  runId: string = ulid(),
+): Promise<string> {
+  const run = { runId, createdAt: new Date().toISOString(), startedBy }
+  const deployed = deployment()
+  // Planned here for its errors and its price: a recipe that cannot be planned or paid leaves no run behind.
+  const { reservedUsd } = await planRecipe(run, recipe, deployed)
+  const price = { usd: reservedUsd, monthlyLimitUsd: monthlyLimitUsd() }
+  await ledger.open({ ...run, team: deployed.team, recipe }, price)
+  await startFlow({ runId, execution: 0 })
+  return runId
+}
+
+/** @throws RoslinError RUN_NOT_STARTED, and then the run has failed: the caller knows, and may resume it. */
+export async function startFlow({ runId, execution }: Pick<Run, 'runId' | 'execution'>): Promise<void> {
+  try {
+    await startExecution({ runId, execution })
+  } catch (error) {
+    logger.error('execution not started', { runId, error: error as Error })
+    const problem = new RoslinError(
+      'RUN_NOT_STARTED',
+      `The flow of run ${runId} could not be started.`,
+      'Resume it in a minute.',
+    )
+    const { code, message, nextStep } = problem
+    await runs.advance(runId, {
+      status: 'failed',
+      at: new Date().toISOString(),
+      moment: { execution },
+      details: { failure: { class: 'internal', code, step: 'start', message, nextStep } },
+    })
+    await settleIfDone(runId)
+    throw problem
+  }
+}
