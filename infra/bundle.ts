@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
@@ -26,7 +27,8 @@ export function bundleOf(entry: string, files: Readonly<Record<string, string>> 
   bundled ??= bundleAll()
   const code = join(bundled, entry.replace(/\.ts$/, ''))
   if (Object.keys(files).length === 0) return code
-  const folder = mkdtempSync(`${code}-`)
+  const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 12)
+  const folder = `${code}-${digest}`
   cpSync(code, folder, { recursive: true })
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   return folder
