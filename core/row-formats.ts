@@ -13,7 +13,11 @@ const text = z
 /** Exports of tables have null where a text is missing. */
 const optionalText = z.string().refine(wellFormed, HALF_A_PAIR).nullish()
 
-const message = z.looseObject({ role: z.enum(['system', 'user', 'assistant']), content: text })
+const message = z.discriminatedUnion('role', [
+  // Public data have systems that say nothing.
+  z.looseObject({ role: z.literal('system'), content: optionalText }),
+  z.looseObject({ role: z.enum(['user', 'assistant']), content: text }),
+])
 
 const chat = z.looseObject({
   messages: z

@@ -11,7 +11,8 @@ compile() {
 
 # The checkout's environment: the trainer's, the emulator's and the tests'.
 compile "$@" --extra gpu --extra benchmarks -o local/requirements.lock $trainer/pyproject.toml local/requirements.in
-# The image's, of the same versions.
-compile "$@" --extra gpu --extra benchmarks -c local/requirements.lock -o $trainer/requirements.lock $trainer/pyproject.toml
+# The image's: its main variant of the same versions, and the one for drivers of the 515 branch.
+compile "$@" --extra gpu --extra benchmarks -c local/requirements.lock -o $trainer/main.lock $trainer/pyproject.toml
+compile "$@" --overrides $trainer/driver515-overrides.in -o $trainer/driver515.lock $trainer/driver515.in
 # What writes the image's SBOM.
 compile "$@" -o $trainer/sbom.lock $trainer/sbom.in

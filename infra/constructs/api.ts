@@ -12,7 +12,6 @@ import type { Trigger } from '../../core/trigger.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
-import { grantJobControl } from './jobs.ts'
 import type { Schedules } from './schedules.ts'
 import { triggersFile } from './triggers.ts'
 
@@ -63,7 +62,7 @@ export class Api extends Construct {
     bucket.grantPut(handler, `runs/*/${stopFile('*')}`)
     flow.grantControl(handler)
     schedules.grantManaging(handler)
-    grantJobControl(handler, compute.jobQueues)
+    compute.grantJobControl(handler)
     handler.addToRolePolicy(
       new PolicyStatement({
         actions: ['servicequotas:GetServiceQuota'],

@@ -1,7 +1,14 @@
-import { Duration, Size, Validations } from 'aws-cdk-lib'
+import { Duration, Size, Stack, Validations } from 'aws-cdk-lib'
 import { EcsMachineImageType, type IJobQueue } from 'aws-cdk-lib/aws-batch'
 import type { IVpc } from 'aws-cdk-lib/aws-ec2'
-import { type IRole, ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import {
+  type IGrantable,
+  type IRole,
+  ManagedPolicy,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { DeployedCapacity } from '../../core/capacity.ts'
 import { instanceType } from '../../core/instance-types.ts'
@@ -9,6 +16,7 @@ import type { CapacityOption } from '../../core/team.ts'
 import { ScalingQueue } from './scaling-queue.ts'
 
 export interface ComputeProps {
+  readonly team: string
   readonly vpc: IVpc
   readonly capacity: readonly CapacityOption[]
   readonly maxVcpus: number
@@ -31,9 +39,11 @@ export class Compute extends Construct {
   readonly cpuJobQueue: IJobQueue
   readonly capacity: readonly DeployedCapacity[]
   readonly jobQueues: readonly IJobQueue[]
+  readonly #team: string
 
-  constructor(scope: Construct, id: string, { vpc, capacity, maxVcpus }: ComputeProps) {
+  constructor(scope: Construct, id: string, { team, vpc, capacity, maxVcpus }: ComputeProps) {
     super(scope, id)
+    this.#team = team
     const instanceRole = this.#instanceRole()
     const cpu = { ...CPU, vpc, instanceRole, imageType: EcsMachineImageType.ECS_AL2023, spot: false }
     this.cpuJobQueue = new ScalingQueue(this, 'Cpu', cpu).jobQueue
@@ -55,6 +65,29 @@ export class Compute extends Construct {
     })
     this.capacity = options.map(({ option, jobQueue }) => ({ ...option, jobQueueArn: jobQueue.jobQueueArn }))
     this.jobQueues = [this.cpuJobQueue, ...options.map(({ jobQueue }) => jobQueue)]
+  }
+
+  /** To look at jobs and to end the team's. */
+  grantJobControl(grantee: IGrantable): void {
+    const policy = (statement: PolicyStatement) => grantee.grantPrincipal.addToPrincipalPolicy(statement)
+    // Batch's List and Describe know no resources.
+    policy(new PolicyStatement({ actions: ['batch:DescribeJobs', 'batch:ListJobs'], resources: ['*'] }))
+    policy(
+      new PolicyStatement({
+        actions: ['batch:GetJobQueueSnapshot'],
+        resources: this.jobQueues.map(({ jobQueueArn }) => jobQueueArn),
+      }),
+    )
+    policy(this.terminateJobs())
+  }
+
+  /** Batch makes a job's id when it is submitted; whose it is, its tag says, which the flow gives it. */
+  terminateJobs(): PolicyStatement {
+    return new PolicyStatement({
+      actions: ['batch:TerminateJob'],
+      resources: [Stack.of(this).formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
+      conditions: { StringEquals: { 'aws:ResourceTag/roslin:team': this.#team } },
+    })
   }
 
   #instanceRole(): IRole {

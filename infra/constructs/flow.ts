@@ -91,7 +91,8 @@ export class Flow extends Construct {
     this.stateMachine.grantExecution(grantee, 'states:DescribeExecution', 'states:StopExecution')
   }
 
-  #grantBatch({ jobQueues }: Compute, { definitions }: Jobs): void {
+  #grantBatch(compute: Compute, { definitions }: Jobs): void {
+    const { jobQueues } = compute
     const stack = Stack.of(this)
     // Plans hold a revision; the deployment may be at a later one by the time the job is submitted.
     const anyRevision = definitions.map(({ jobDefinitionName }) =>
@@ -115,12 +116,7 @@ export class Flow extends Construct {
     this.stateMachine.addToRolePolicy(
       new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
     )
-    this.stateMachine.addToRolePolicy(
-      new PolicyStatement({
-        actions: ['batch:TerminateJob'],
-        resources: [stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
-      }),
-    )
+    this.stateMachine.addToRolePolicy(compute.terminateJobs())
     // The rule through which Step Functions learns of a job's end (`.sync`).
     this.stateMachine.addToRolePolicy(
       new PolicyStatement({

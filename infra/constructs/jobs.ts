@@ -1,9 +1,8 @@
 import { join } from 'node:path'
-import { RemovalPolicy, Size, Stack } from 'aws-cdk-lib'
+import { RemovalPolicy, Size } from 'aws-cdk-lib'
 import {
   EcsEc2ContainerDefinition,
   EcsJobDefinition,
-  type IJobQueue,
   LinuxParameters,
   type Ulimit,
   UlimitName,
@@ -16,7 +15,6 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
-import type { Handler } from './handler.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
@@ -66,28 +64,6 @@ const ULIMITS: readonly Ulimit[] = [
 
 /** The steps that run on the team's capacity, on several GPUs where it has them. Prepare does not. */
 const ON_CAPACITY: readonly StepName[] = ['train', 'evaluate']
-
-/** To look at jobs and to end them. */
-export function grantJobControl(grantee: Handler, jobQueues: readonly IJobQueue[]): void {
-  const stack = Stack.of(grantee)
-  // Batch's List and Describe know no resources.
-  grantee.addToRolePolicy(
-    new PolicyStatement({ actions: ['batch:DescribeJobs', 'batch:ListJobs'], resources: ['*'] }),
-  )
-  grantee.addToRolePolicy(
-    new PolicyStatement({
-      actions: ['batch:GetJobQueueSnapshot'],
-      resources: jobQueues.map(({ jobQueueArn }) => jobQueueArn),
-    }),
-  )
-  // Batch makes a job's id when it is submitted.
-  grantee.addToRolePolicy(
-    new PolicyStatement({
-      actions: ['batch:TerminateJob'],
-      resources: [stack.formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
-    }),
-  )
-}
 
 /** The job definitions of the steps that run in containers. Plans override what the machine must have. */
 export class Jobs extends Construct {

@@ -8,7 +8,6 @@ import { Construct } from 'constructs'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
-import { grantJobControl } from './jobs.ts'
 
 export interface ReconcilerProps {
   readonly table: ITableV2
@@ -37,7 +36,7 @@ export class Reconciler extends Construct {
     table.grantReadWriteData(handler)
     bucket.grantRead(handler, 'runs/*')
     flow.grantControl(handler)
-    grantJobControl(handler, compute.jobQueues)
+    compute.grantJobControl(handler)
     new Rule(this, 'Schedule', {
       description: 'Brings runs, executions, jobs and budget together again',
       schedule: Schedule.rate(INTERVAL),

@@ -14,7 +14,6 @@ import { stopFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
-import { grantJobControl } from './jobs.ts'
 
 export interface SchedulesProps {
   readonly team: string
@@ -110,7 +109,7 @@ export class Schedules extends Construct {
     bucket.grantRead(handler)
     bucket.grantPut(handler, `runs/*/${stopFile('*')}`)
     flow.grantControl(handler)
-    grantJobControl(handler, compute.jobQueues)
+    compute.grantJobControl(handler)
   }
 
   /** What waited for a run's end goes on with it; what an event lost, a few minutes later. */

@@ -30,6 +30,7 @@ export class ControlPlaneStack extends Stack {
     const { table, bucket } = props.state
     const network = new Network(this, 'Network')
     const compute = new Compute(this, 'Compute', {
+      team: team.name,
       vpc: network.vpc,
       capacity: team.capacity,
       maxVcpus: team.maxVcpus,

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Deployment } from '../support/deployment.ts'
+import { Scenarios } from '../support/scenarios.ts'
 import { start as startCommand } from '../support/spawned.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 const folder = mkdtempSync(join(tmpdir(), 'roslin-cli-'))
 const { stateDir } = inject('embedded')
 
@@ -94,7 +96,7 @@ describe('roslin runs cancel, resume and retry', () => {
     const cancelled = await roslin('runs', 'cancel', runId, '--now')
     expect(cancelled.stdout).toContain('status   cancelled')
     expect(cancelled.stderr).toContain(`Go on with it: npx roslin runs resume ${runId}`)
-    await deployment.nothingIsLeft(runId)
+    await scenarios.nothingIsLeft(runId)
     const { code, stdout } = await roslin('runs', 'resume', runId, '--max-usd', '1', '--watch', '--json')
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({
@@ -109,7 +111,7 @@ describe('roslin runs cancel, resume and retry', () => {
     const { code, stderr } = await roslin('runs', 'retry', runId, '--from', 'register')
     expect(stderr).toContain('STEP_NOT_REACHED: ')
     expect(stderr).toContain('Begin with train or an earlier step.')
-    expect(code).toBe(1)
+    expect(code).toBe(2)
   })
 
   it.each([

@@ -4,6 +4,7 @@ import { jobHasEnded, type RunStatus } from '../../core/run.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Deployment } from '../support/deployment.ts'
 import { eventually } from '../support/processes.ts'
+import { Scenarios } from '../support/scenarios.ts'
 import { rejectionOf } from '../support/thrown.ts'
 
 const deployment = await Deployment.open()
@@ -68,7 +69,9 @@ describe('a run that goes on', () => {
 
 describe('a run that waits for a machine', () => {
   it('says why, and what comes next and when', async () => {
-    const runId = await deployment.startIn([{ kind: 'no-capacity', step: 'train', purchase: 'on-demand' }])
+    const runId = await new Scenarios(deployment).startIn([
+      { kind: 'no-capacity', step: 'train', purchase: 'on-demand' },
+    ])
     const { waiting, attempts } = await deployment.until(runId, 'waits', (run) =>
       Boolean(run.waiting?.because.startsWith('AWS')),
     )

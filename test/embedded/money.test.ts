@@ -16,9 +16,6 @@ const runs = new RunStore(table)
 
 const AT = '2026-11-24T10:00:00.000Z'
 const MONTH = '2026-11'
-/** What teams/demo.yaml says. */
-const LIMIT_USD = 1000
-
 let made = 0
 const newRun = (team: string) => ({
   runId: `MONEY${String(made++).padStart(8, '0')}`,
@@ -37,7 +34,7 @@ const budget = async () => (await client.getTeam()).budget
 describe("a run's share of the budget", () => {
   it('is reserved when it is accepted, and what it did not cost is given back at its end', async () => {
     const before = await budget()
-    expect(before.limitUsd).toBe(LIMIT_USD)
+    expect(before.limitUsd).toBe(1000)
     const started = await deployment.start('train:sleep=1')
     // A day on an m7i.large, and a tenth of that for the evaluation.
     expect(started.reservation).toEqual({ month: before.month, usd: 2.6612 })
@@ -99,23 +96,21 @@ describe("a run's share of the budget", () => {
 
 describe('a run that could cost more than is left', () => {
   it('is refused with what is left, and leaves no run behind', async () => {
-    const before = await budget()
-    const held = newRun('demo')
-    const createdAt = new Date().toISOString()
-    const usd = Math.floor(LIMIT_USD - before.committedUsd) - 1
-    await ledger.open({ ...held, createdAt }, { usd, monthlyLimitUsd: LIMIT_USD })
-    const list = (await client.listRuns(1, undefined)).runs
-    const error = await rejectionOf(deployment.start())
-    expect(error.code).toBe('BUDGET_EXCEEDED')
-    expect(error.message).toMatch(
-      /may cost \$2\.66, and of the team's \$1000 for \d{4}-\d\d \$[12]\.\d\d is left/,
-    )
-    expect((await client.listRuns(1, undefined)).runs).toEqual(list)
-    // A cheaper one fits.
-    await deployment.ended((await deployment.start('', { limits: { maxUsd: 1 } })).runId)
-    await end(held.runId)
-    await ledger.settle(await read(held.runId), 0)
-    expect((await budget()).committedUsd).toBeLessThan(before.committedUsd + 1)
+    const { committedUsd } = await budget()
+    const limit = await deployment.setVariable('ApiHandler', 'MONTHLY_BUDGET_USD', String(committedUsd + 1))
+    try {
+      const list = (await client.listRuns(1, undefined)).runs
+      const error = await rejectionOf(deployment.start())
+      expect(error.code).toBe('BUDGET_EXCEEDED')
+      expect(error.message).toMatch(
+        /may cost \$2\.66, and of the team's \$\S+ for \d{4}-\d\d \$1\.\d\d is left/,
+      )
+      expect((await client.listRuns(1, undefined)).runs).toEqual(list)
+      // A cheaper one fits.
+      await deployment.ended((await deployment.start('', { limits: { maxUsd: 0.5 } })).runId)
+    } finally {
+      await deployment.setVariable('ApiHandler', 'MONTHLY_BUDGET_USD', limit)
+    }
   })
 
   it('is refused at once where its limit leaves nothing to train with', async () => {

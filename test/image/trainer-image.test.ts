@@ -17,20 +17,22 @@ import { ContainerStore, missingContainerTools } from '../support/containers.ts'
 import { freePort } from '../support/processes.ts'
 import { capacityOption, deployment, recipe } from '../support/recipes.ts'
 
-const IMAGE = 'localhost/roslin-trainer'
+const VARIANT = process.env.VARIANT ?? 'main'
+const IMAGE = `localhost/roslin-trainer-${VARIANT}`
 const BUCKET = 'team-bucket'
 const missing = missingContainerTools()
 if (missing.length > 0)
   process.stderr.write(`The image's tests are skipped: there is no ${missing.join(', ')}.\n`)
 
-describe.skipIf(missing.length > 0)("the trainer's image", () => {
+describe.skipIf(missing.length > 0)(`the trainer's image, ${VARIANT}`, () => {
   const store = new ContainerStore()
   const inside = (...command: [string, ...string[]]) =>
     store.run(IMAGE, ['--entrypoint', command[0]], command.slice(1))
 
   beforeAll(async () => {
     await store.importBase()
-    await store.build('containers/trainer', IMAGE, process.env.UV_CACHE_DIR ?? join(homedir(), '.cache/uv'))
+    const cache = process.env.UV_CACHE_DIR ?? join(homedir(), '.cache/uv')
+    await store.build('containers/trainer', VARIANT, IMAGE, cache)
   })
   afterAll(() => store.remove())
 
@@ -51,7 +53,7 @@ describe.skipIf(missing.length > 0)("the trainer's image", () => {
   it('has a list of what is in it, PyTorch with its version among them', async () => {
     const sbom = JSON.parse(await inside('cat', '/opt/trainer/sbom.json'))
     expect(sbom.bomFormat).toBe('CycloneDX')
-    const locked = /^torch==(\S+)/m.exec(readFileSync('containers/trainer/requirements.lock', 'utf8'))?.[1]
+    const locked = /^torch==(\S+)/m.exec(readFileSync(`containers/trainer/${VARIANT}.lock`, 'utf8'))?.[1]
     const torch = sbom.components.find(({ name }: { name: string }) => name === 'torch')
     expect(torch.version).toBe(locked)
   })

@@ -58,6 +58,14 @@ describe('a policy', () => {
     expect(others).toEqual([])
   })
 
+  it("ends the team's own jobs alone", () => {
+    const ending = allowed.filter(([, statement]) => actionsOf(statement).includes('batch:TerminateJob'))
+    expect(ending).toHaveLength(4)
+    for (const [, { Condition }] of ending) {
+      expect(Condition).toEqual({ StringEquals: { 'aws:ResourceTag/roslin:team': 'speech' } })
+    }
+  })
+
   it('never allows all of a service', () => {
     const actions = allowed.flatMap(([id, statement]) =>
       actionsOf(statement).map((action) => `${id}: ${action}`),

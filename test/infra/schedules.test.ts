@@ -67,7 +67,7 @@ describe('the role of the schedules', () => {
     const statements = statementsOf(id?.replace(/[0-9A-F]{8}$/, 'DefaultPolicy') ?? '')
     expect(statements.map(({ Action, Resource }) => [Action, Resource])).toEqual([
       ['lambda:InvokeFunction', functionArn],
-      [['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'], queueArn],
+      [['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage'], queueArn],
     ])
   })
 

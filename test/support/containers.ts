@@ -56,12 +56,13 @@ export class ContainerStore {
   }
 
   /** @param cache uv's, so that nothing is fetched twice */
-  async build(folder: string, tag: string, cache: string): Promise<void> {
+  async build(folder: string, variant: string, tag: string, cache: string): Promise<void> {
     mkdirSync(cache, { recursive: true })
     // A chroot: the kernel's namespaces may be closed to us.
     await this.#buildah(
       ...['build', '--isolation', 'chroot', '--network', 'host', '--layers=false'],
-      ...['--volume', `${cache}:/root/.cache/uv`, '--build-arg', `BASE_IMAGE=${BASE}`, '--tag', tag, folder],
+      ...['--volume', `${cache}:/root/.cache/uv`],
+      ...['--build-arg', `BASE_IMAGE=${BASE}`, '--build-arg', `VARIANT=${variant}`, '--tag', tag, folder],
     )
   }
 

@@ -1,14 +1,5 @@
 import { Sha256 } from '@aws-crypto/sha256-js'
-import {
-  BatchClient,
-  DescribeJobQueuesCommand,
-  DescribeJobsCommand,
-  type JobSummary,
-  type KeyValuePair,
-  ListJobsCommand,
-  SubmitJobCommand,
-  TerminateJobCommand,
-} from '@aws-sdk/client-batch'
+import { BatchClient, DescribeJobsCommand, TerminateJobCommand } from '@aws-sdk/client-batch'
 import {
   CloudFormationClient,
   DescribeStackResourcesCommand,
@@ -22,74 +13,29 @@ import {
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import {
-  DescribeExecutionCommand,
-  ListExecutionsCommand,
-  SFNClient,
-  StartExecutionCommand,
-} from '@aws-sdk/client-sfn'
+import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
-import { ulid } from 'ulid'
-import { expect, inject } from 'vitest'
+import { inject } from 'vitest'
 import { Client } from '../../cli/client.ts'
-import { parseRecipe } from '../../core/recipe.ts'
 import { hasEnded } from '../../core/run.ts'
-import type { RunDetail, RunList } from '../../core/run-view.ts'
+import type { RunDetail } from '../../core/run-view.ts'
 import { parseS3Uri } from '../../core/storage-layout.ts'
-import { Ledger } from '../../core/store/ledger.ts'
-import { openTable } from '../../core/store/table.ts'
-import { readChaos, setChaos } from '../../local/chaos.ts'
 import { awsEnvironment, embeddedApiUrl } from '../../local/embedded.ts'
 import { eventually } from './processes.ts'
 
-const TEAM = 'demo'
-
-/** What a run of `startIn` may cost. */
-const RESERVED_USD = 10
-
-/** A job's last states. */
-const ENDED: readonly string[] = ['SUCCEEDED', 'FAILED']
+export const TEAM = 'demo'
 
 /** The steps that run in containers. */
-const STEPS = ['prepare', 'train', 'evaluate']
-
-/** One of docs/chaos.md. */
-export type Rule = Readonly<Record<string, unknown>> & { readonly kind: string }
+export const STEPS = ['prepare', 'train', 'evaluate']
 
 /** Of each training job: its number, its capacity option, its exit code. */
 export function trainJobs(run: RunDetail) {
   return run.attempts
     .filter(({ step }) => step === 'train')
     .map(({ attempt, option, executions }) => [attempt, option, executions[0]?.exitCode])
-}
-
-function leftInTable({ runId, status, attempts, reservation, costUsd, spentUsd }: RunDetail): string[] {
-  const unfinished = attempts.filter(
-    ({ jobStatus, executions }) =>
-      !ENDED.includes(jobStatus) || executions.some(({ stoppedAt }) => !stoppedAt),
-  )
-  return [
-    ...(hasEnded(status) ? [] : [`run ${runId} is ${status}`]),
-    ...(reservation ? [`$${reservation.usd} are reserved`] : []),
-    // What is accounted is rounded up to a hundredth of a cent.
-    ...(Math.abs(costUsd - (spentUsd ?? -1)) < 1.1e-4 ? [] : [`$${spentUsd} of $${costUsd} are accounted`]),
-    ...unfinished.map(({ step, attempt, jobStatus }) => `attempt ${attempt} of ${step} is ${jobStatus}`),
-  ]
-}
-
-function leftInBatch({ attempts }: RunDetail, jobs: readonly JobSummary[]): string[] {
-  const known = new Set(attempts.map(({ jobId }) => jobId))
-  return [
-    ...jobs
-      .filter(({ status = '' }) => !ENDED.includes(status))
-      .map(({ jobName, status }) => `job ${jobName} is ${status}`),
-    ...jobs
-      .filter(({ jobId = '' }) => !known.has(jobId))
-      .map(({ jobName }) => `job ${jobName} is not in the table`),
-  ]
 }
 
 /** Team demo as it is deployed to an embedded AWS: its API, and the services behind it. */
@@ -101,7 +47,6 @@ export class Deployment {
   readonly batch: BatchClient
   readonly s3: S3Client
   readonly dynamo: DynamoDBDocumentClient
-  readonly ledger: Ledger
   readonly apiUrl: string
   readonly bucket: string
   readonly tableName: string
@@ -131,7 +76,6 @@ export class Deployment {
     this.batch = new BatchClient({})
     this.s3 = new S3Client({ forcePathStyle: true })
     this.dynamo = DynamoDBDocumentClient.from(new DynamoDBClient({}))
-    this.ledger = new Ledger(openTable(this.dynamo, this.tableName))
     this.#lambda = new LambdaClient({})
   }
 
@@ -253,54 +197,6 @@ export class Deployment {
     return this.client.createRun(await this.recipe(told, overrides))
   }
 
-  /** Breaks things on purpose, for one run: these rules beside those of other tests, which have runs of their own. */
-  async chaos(runId: string, ...rules: readonly Rule[]): Promise<void> {
-    await setChaos(this.port, { rules: rules.map((rule) => ({ ...rule, run: runId })) }, true)
-  }
-
-  /** A run for which chaos is at hand before it begins: stored and started as the API does it, under an id known before. */
-  async startIn(rules: readonly Rule[], told = '', overrides: Readonly<Record<string, unknown>> = {}) {
-    const runId = await this.store(told, overrides)
-    await this.chaos(runId, ...rules)
-    await this.startStored(runId)
-    return runId
-  }
-
-  /** A run that is stored, with its share of the budget, and not started. */
-  async store(told = '', overrides: Readonly<Record<string, unknown>> = {}): Promise<string> {
-    const recipe = parseRecipe(await this.recipe(told, overrides))
-    const run = { runId: ulid(), team: TEAM, recipe, createdAt: new Date().toISOString() }
-    await this.ledger.open(run, { usd: RESERVED_USD, monthlyLimitUsd: undefined })
-    return run.runId
-  }
-
-  async startStored(runId: string): Promise<void> {
-    const input = JSON.stringify({ runId, execution: 0 })
-    await this.sfn.send(new StartExecutionCommand({ stateMachineArn: this.aliasArn, name: runId, input }))
-  }
-
-  /** Runs the reconciler as if it were later: it leaves alone what has only just happened. */
-  async reconcile({ minutesFromNow = 3 } = {}): Promise<{ error: string | undefined; payload: unknown }> {
-    return this.invoke('ReconcilerHandler', {
-      time: new Date(Date.now() + minutesFromNow * 60_000).toISOString(),
-    })
-  }
-
-  /** The same job once more, as nobody should submit it. */
-  async submitAgain(jobId: string, environment: readonly KeyValuePair[]): Promise<string> {
-    const job = await this.job(jobId)
-    const submitted = await this.batch.send(
-      new SubmitJobCommand({
-        jobName: job?.jobName,
-        jobQueue: job?.jobQueue,
-        jobDefinition: job?.jobDefinition,
-        parameters: job?.parameters,
-        containerOverrides: { environment: [...(job?.container?.environment ?? []), ...environment] },
-      }),
-    )
-    return submitted.jobId ?? ''
-  }
-
   /** Sets a variable of a function's environment, or removes it; gives back what it was. */
   async setVariable(construct: string, name: string, value: string | undefined) {
     const FunctionName = this.#nameOf(construct)
@@ -313,82 +209,6 @@ export class Deployment {
       }),
     )
     return before
-  }
-
-  /** What the run's containers cost by the hours they ran and the prices in its plan, Prepare's left out. */
-  priceOf({ attempts, options = [] }: RunDetail): number {
-    return attempts
-      .filter(({ step }) => step !== 'prepare')
-      .flatMap(({ option, executions }) =>
-        executions.map(({ startedAt, stoppedAt = '' }) => {
-          const hours = (Date.parse(stoppedAt) - Date.parse(startedAt)) / 3_600_000
-          return hours * (options[option]?.priceUsdPerHour ?? Number.NaN)
-        }),
-      )
-      .reduce((sum, price) => sum + price, 0)
-  }
-
-  /**
-   * The run once it has ended, and nothing of it goes on: no job, no execution, no attempt that the table takes for unfinished,
-   * no money that is reserved, or spent and not accounted.
-   */
-  async nothingIsLeft(runId: string): Promise<RunDetail> {
-    let left: readonly string[] = []
-    const ended = await eventually(
-      `nothing is left of run ${runId}`,
-      async () => {
-        const run = await this.client.getRun(runId)
-        const jobs = await this.#jobs(runId)
-        left = [...leftInTable(run), ...leftInBatch(run, jobs), ...(await this.#running(runId))]
-        return left.length === 0 ? run : undefined
-      },
-      () => left.join(', '),
-    )
-    const { rules } = await readChaos(this.port)
-    // Chaos that never came shows nothing.
-    expect(rules.filter(({ run, applied }) => run === runId && applied === 0)).toEqual([])
-    return ended
-  }
-
-  /** The team's money, when no run is open: what is committed is what was spent, and that is what the runs cost. */
-  async booksBalance(): Promise<void> {
-    const runs: RunList['runs'][number][] = []
-    let cursor: string | undefined
-    do {
-      const page = await this.client.listRuns(100, cursor)
-      runs.push(...page.runs)
-      cursor = page.cursor ?? undefined
-    } while (cursor)
-    const open = runs.filter(({ status, reservation }) => !hasEnded(status) || reservation)
-    const spentUsd = runs.reduce((sum, run) => sum + (run.spentUsd ?? 0), 0)
-    const { budget } = await this.client.getTeam()
-    expect(open.map(({ runId, status }) => `${runId} ${status}`)).toEqual([])
-    expect(budget.committedUsd).toBeCloseTo(budget.spentUsd, 3)
-    expect(budget.spentUsd).toBeCloseTo(spentUsd, 3)
-  }
-
-  async #jobs(runId: string): Promise<JobSummary[]> {
-    const { jobQueues = [] } = await this.batch.send(new DescribeJobQueuesCommand({}))
-    const jobs = jobQueues.flatMap(({ jobQueueArn }) =>
-      STEPS.map(async (step) => {
-        const filters = [{ name: 'JOB_NAME', values: [`roslin-${step}-${runId}*`] }]
-        const { jobSummaryList = [] } = await this.batch.send(
-          new ListJobsCommand({ jobQueue: jobQueueArn, filters }),
-        )
-        return jobSummaryList
-      }),
-    )
-    return (await Promise.all(jobs)).flat()
-  }
-
-  async #running(runId: string): Promise<string[]> {
-    const stateMachineArn = this.aliasArn.replace(/:live$/, '')
-    const { executions = [] } = await this.sfn.send(
-      new ListExecutionsCommand({ stateMachineArn, statusFilter: 'RUNNING' }),
-    )
-    return executions
-      .filter(({ name }) => name?.startsWith(runId))
-      .map(({ name }) => `execution ${name} runs`)
   }
 
   /** The run once it has ended and the last events of its jobs, which may come after that, are in. */

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # Before PyTorch is imported, and for processes that tests start: models so small gain nothing from threads.
@@ -26,6 +28,7 @@ from transformers import (
 )
 
 from roslin_trainer import __main__ as entry
+from roslin_trainer.compat import AttentionInterface
 from roslin_trainer.plan import Plan, Template, read_plan
 from roslin_trainer.prompt import prompt_text, response_text
 
@@ -73,6 +76,35 @@ CONFIGS = {
         tie_word_embeddings=True,
     ),
 }
+
+
+needs_packs = pytest.mark.skipif(
+    AttentionInterface is None, reason="this Transformers takes no attention function of ours"
+)
+
+
+class Child:
+    """A process forked from this one, which has imported everything already; its output goes to `log`."""
+
+    def __init__(self, log: Path, work: Callable[[], int], **environment: str):
+        self.log = log
+        fork = multiprocessing.get_context("fork")
+        self.process = fork.Process(target=self._run, args=(work, environment))
+        self.process.start()
+
+    def _run(self, work: Callable[[], int], environment: dict[str, str]) -> None:
+        os.environ.update(environment)
+        log = os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        os.dup2(log, 1), os.dup2(log, 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+        sys.exit(work())
+
+    def end(self, seconds: float = 180) -> int:
+        """Its exit code, or minus the signal that killed it."""
+        self.process.join(seconds)
+        self.process.kill()
+        self.process.join()
+        return self.process.exitcode
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -142,6 +174,21 @@ class Run:
             patch.setenv("ROSLIN_SCRATCH_DIR", str(self.root / "scratch"))
             patch.setattr("sys.argv", ["roslin_trainer"])
             return int(entry.main())
+
+    def start(self, name: str, work: Callable[[], int] = entry.main, **environment: str) -> Child:
+        """Runs a step in a process of its own. Its log and its scratch disk are named after `name`."""
+        variables = {
+            "ROSLIN_PLAN_URI": str(self.plan_path),
+            "ROSLIN_STEP": "train",
+            "ROSLIN_SCRATCH_DIR": str(self.root / name),
+            "PYTHONPATH": child_environment()["PYTHONPATH"],
+        }
+
+        def run() -> int:
+            sys.argv = ["roslin_trainer"]
+            return int(work())
+
+        return Child(self.root / f"{name}.log", run, **{**variables, **environment})
 
     def json(self, path: str) -> dict:
         return json.loads((self.folder / path).read_text())

@@ -9,7 +9,7 @@ TOKEN = "token-1"
 
 @contextmanager
 def metadata_service(documents: dict[str, str]):
-    """Yields its address. `documents` may change while it runs; what is not in it is a 404."""
+    """Yields its address. `documents` are those under meta-data/ and may change while it runs."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self):
@@ -20,8 +20,8 @@ def metadata_service(documents: dict[str, str]):
         def do_GET(self):
             if self.headers["X-aws-ec2-metadata-token"] != TOKEN:
                 self._answer(401)
-            elif self.path in documents:
-                self._answer(200, documents[self.path])
+            elif self.path.removeprefix("/latest/meta-data/") in documents:
+                self._answer(200, documents[self.path.removeprefix("/latest/meta-data/")])
             else:
                 self._answer(404)
 

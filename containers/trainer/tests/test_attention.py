@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import needs_packs
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from roslin_trainer import attention
@@ -11,6 +12,8 @@ from roslin_trainer.batches import pad_rows
 from roslin_trainer.loss import supervised_loss
 from roslin_trainer.packing import collate_for, pack_rows
 from roslin_trainer.tokens import TokenRow
+
+pytestmark = needs_packs
 
 SMALL = {
     "vocab_size": 96,

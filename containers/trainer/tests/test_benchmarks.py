@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -79,13 +81,25 @@ def test_base_and_kept_epochs_answer_the_same_questions_offline(make_run, task_f
     assert all(value in (0, 0.25, 0.5, 0.75, 1) for value in row["values"])
 
     (task_folder / "questions.jsonl").unlink()
-    assert run.step("evaluate") == 10
-    error = run.json("error.json")
-    assert error["code"] == "BENCHMARK_FAILED" and "questions.jsonl" in error["message"]
+    # In Prepare already, before anything is paid for; and where it goes missing later.
+    for step in ("prepare", "evaluate"):
+        assert run.step(step) == 10
+        error = run.json("error.json")
+        assert error["code"] == "BENCHMARK_FAILED" and "questions.jsonl" in error["message"]
 
 
-def test_unknown_tasks_are_named_before_training(make_run, task_folder):
-    benchmarks = {"tasks": ["roslin_sums", "roslin_sum"], "folder": str(task_folder)}
+@pytest.fixture
+def few_defaults(tmp_path, monkeypatch):
+    """Of lm-eval's 14,000 tasks, which take half a minute to list, a few."""
+    from lm_eval.tasks import manager
+
+    defaults = tmp_path / "defaults"
+    shutil.copytree(Path(manager.__file__).parent / "hellaswag", defaults / "hellaswag")
+    monkeypatch.setattr(manager, "__file__", str(defaults / "manager.py"))
+
+
+def test_unknown_tasks_are_named_before_training(make_run, task_folder, few_defaults):
+    benchmarks = {"tasks": ["roslin_sums", "hellaswag", "roslin_sum"], "folder": str(task_folder)}
     run = make_run(evaluation={"benchmarks": benchmarks})
     assert run.step("prepare") == 10
     error = run.json("error.json")

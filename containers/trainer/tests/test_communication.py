@@ -2,73 +2,64 @@
 
 import json
 import os
-import subprocess
-import sys
+import time
+from functools import partial
 
 import pytest
 import torch
 import torch.distributed as distributed
+from conftest import Child
 
-from roslin_trainer.preflight import communication
-from roslin_trainer.preflight.communication import _all_reduce
-
-RANK = """
-import json, os, time
-import torch.distributed as distributed
 from roslin_trainer.errors import TrainerError
-from roslin_trainer.preflight.communication import check_communication, end_communication
+from roslin_trainer.preflight import communication
+from roslin_trainer.preflight.communication import _all_reduce, check_communication, end_communication
 
-def initialise():
-    if os.environ["BEHAVIOUR"] == "stuck":
-        time.sleep(60)
-    if os.environ["BEHAVIOUR"] == "broken":
-        raise RuntimeError("Connection reset by peer")
-    distributed.init_process_group("gloo")
 
-try:
-    check_communication(initialise, float(os.environ["DEADLINE"]))
-    end_communication()
-except TrainerError as error:
-    print(json.dumps(error.to_json("train")), flush=True)
-    os._exit(error.exit_code)
-"""
+def rank(behaviour: str, deadline_seconds: float) -> int:
+    def initialise():
+        if behaviour == "stuck":
+            time.sleep(60)
+        if behaviour == "broken":
+            raise RuntimeError("Connection reset by peer")
+        distributed.init_process_group("gloo")
+
+    try:
+        check_communication(initialise, deadline_seconds)
+        end_communication()
+    except TrainerError as error:
+        print(json.dumps(error.to_json("train")), flush=True)
+        os._exit(error.exit_code)
+    return 0
 
 
 @pytest.fixture
-def run_ranks():
+def run_ranks(tmp_path):
     """`run_ranks("works", "stuck")`: two ranks as torchrun starts them; `absent` is not started at all."""
     store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    processes: dict[int, subprocess.Popen] = {}
+    children: dict[int, Child] = {}
 
     def run(*behaviours: str, deadline_seconds: float) -> dict[int, tuple[int, list[str]]]:
-        for rank, behaviour in enumerate(behaviours):
+        for number, behaviour in enumerate(behaviours):
             if behaviour == "absent":
                 continue
-            environment = {
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(store.port),
-                "TORCHELASTIC_USE_AGENT_STORE": "True",
-                "TORCHELASTIC_RESTART_COUNT": "0",
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": str(len(behaviours)),
-                "BEHAVIOUR": behaviour,
-                "DEADLINE": str(deadline_seconds),
-            }
-            processes[rank] = subprocess.Popen(
-                [sys.executable, "-c", RANK], env=environment, stdout=subprocess.PIPE, text=True
+            children[number] = Child(
+                tmp_path / f"{number}.log",
+                partial(rank, behaviour, deadline_seconds),
+                MASTER_ADDR="127.0.0.1",
+                MASTER_PORT=str(store.port),
+                TORCHELASTIC_USE_AGENT_STORE="True",
+                TORCHELASTIC_RESTART_COUNT="0",
+                RANK=str(number),
+                LOCAL_RANK=str(number),
+                WORLD_SIZE=str(len(behaviours)),
             )
         return {
-            rank: (process.wait(60), process.stdout.read().splitlines())
-            for rank, process in processes.items()
+            number: (child.end(60), child.log.read_text().splitlines()) for number, child in children.items()
         }
 
     yield run
-    for process in processes.values():
-        process.kill()
-        process.wait()
+    for child in children.values():
+        child.end(0)
 
 
 def test_ranks_that_reach_each_other_pass_and_tell_their_bandwidth(run_ranks):

@@ -54,6 +54,16 @@ def test_conversation_is_an_exchange_a_turn_after_what_the_system_says():
     ]
 
 
+@pytest.mark.parametrize("content", ["", " \n", None])
+def test_system_that_says_nothing_is_as_none(content):
+    messages = [
+        {"role": "system", "content": content},
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": "a"},
+    ]
+    assert rows_of(json.dumps({"messages": messages})) == [(Exchange("u", "", "a"),)]
+
+
 def test_parquet_has_the_same_rows_as_json():
     row = {"instruction": "Where?", "context": "In Roslin.", "response": "In Roslin."}
     data = parse_dataset((FIXTURES / "dolly.parquet").read_bytes(), "x", "auto")

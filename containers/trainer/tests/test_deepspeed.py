@@ -2,27 +2,85 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import Run, child_environment
+import torch.distributed as distributed
+from conftest import ROWS, Child, Run, child_environment
+
+from roslin_trainer import build_engine
+from roslin_trainer.compat import TORCH
+from roslin_trainer.inputs import Inputs, fetch_complete
+from roslin_trainer.preflight.communication import end_communication
+from roslin_trainer.rank import run_rank
+from roslin_trainer.signals import StopSignal
 
 pytest.importorskip("deepspeed", reason="deepspeed is not installed")
 pytestmark = pytest.mark.skipif(
-    not shutil.which("g++"), reason="DeepSpeed compiles its CPU collectives, and there is no C++ compiler"
+    TORCH < (2, 1), reason="gloo in PyTorch 2.0 has no _allgather_base, which DeepSpeed calls"
 )
-
 
 without_bitsandbytes = pytest.mark.skipif(
     not find_spec("bitsandbytes"), reason="bitsandbytes is not installed (the gpu extra)"
 )
+ACCUMULATING = {"epochs": 1, "batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
+TRAININGS = {
+    "lora": {"method": "lora", "sharding": "auto", **ACCUMULATING},
+    "zero2": {"method": "full", "sharding": "zero2", **ACCUMULATING},
+    "qlora": {"method": "qlora", "sharding": "auto", **ACCUMULATING},
+    "with dropout": {"method": "lora", "epochs": 6, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, model_folders) -> dict[str, Run]:
+    """Runs of several kinds, trained one after the other by the same two ranks."""
+    runs = {}
+    for name, training in TRAININGS.items():
+        if training["method"] == "qlora" and not find_spec("bitsandbytes"):
+            continue
+        runs[name] = Run(tmp_path_factory.mktemp("two"), model_folders["llama"], training, {}, ROWS)
+        runs[name].step("prepare")
+        inputs = Inputs(runs[name].root / "scratch")
+        fetch_complete(runs[name].plan.base_model.mirror_uri, inputs.base)
+        fetch_complete(runs[name].plan.prepared_uri, inputs.rows)
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    ranks = [start_rank(rank, store.port, list(runs.values())) for rank in range(2)]
+    assert [rank.end(400) for rank in ranks] == [0, 0], ranks[0].log.read_text()
+    return runs
+
+
+def start_rank(rank: int, port: int, runs: list[Run]) -> Child:
+    """One of two ranks of a machine, with what torchrun would tell it."""
+    return Child(
+        runs[0].root / f"rank-{rank}.log",
+        partial(train_all, runs),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        TORCHELASTIC_USE_AGENT_STORE="True",
+        TORCHELASTIC_RESTART_COUNT="0",
+        GLOO_SOCKET_IFNAME="lo",
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE="2",
+        LOCAL_WORLD_SIZE="2",
+        GROUP_RANK="0",
+        GROUP_WORLD_SIZE="1",
+    )
+
+
+def train_all(runs: list[Run]) -> int:
+    for run in runs:
+        run_rank(run.plan, Inputs(run.root / "scratch"), StopSignal(), lambda error: os._exit(22))
+        # They know each other from then on.
+        build_engine.check_communication = lambda initialise: None
+    end_communication()
+    return 0
 
 
 def train_with_two_ranks(run: Run) -> int:
@@ -42,47 +100,21 @@ def assert_same_training(found: dict, expected: dict) -> None:
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    "method, sharding",
-    [("lora", "auto"), ("full", "zero2"), pytest.param("qlora", "auto", marks=without_bitsandbytes)],
-)
-def test_two_ranks_train_as_one_process(make_run, method, sharding):
-    training = {"method": method, "sharding": sharding, "epochs": 1}
-    training |= {"batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
-    both = make_run(name="both", training=training)
-    one = make_run(name="one", training={**training, "batchSizePerGpu": 4})
-    both.step("prepare"), one.step("prepare")
-    assert train_with_two_ranks(both) == one.step("train") == 0
-    assert_same_training(both.json("metrics.json"), one.json("metrics.json"))
+@pytest.mark.parametrize("name", ["lora", "zero2", pytest.param("qlora", marks=without_bitsandbytes)])
+def test_two_ranks_train_as_one_process(trained, make_run, name):
+    one = make_run(name="one", training={**TRAININGS[name], "batchSizePerGpu": 4})
+    one.step("prepare")
+    assert one.step("train") == 0
+    assert_same_training(trained[name].json("metrics.json"), one.json("metrics.json"))
 
 
-class Machine:
-    """The trainer's real entry point in a process of its own, as on a machine with a GPU or two."""
+def start_machine(run: Run, name: str, ranks: int, **environment: str) -> Child:
+    """A machine with a GPU or two, on the CPU."""
+    return run.start(name, ROSLIN_CPU_RANKS=str(ranks), GLOO_SOCKET_IFNAME="lo", **environment)
 
-    def __init__(self, run: Run, name: str, ranks: int, **environment: str):
-        self.scratch = run.root / name
-        self.log = run.root / f"{name}.log"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "roslin_trainer", "train"],
-            env=child_environment(
-                ROSLIN_PLAN_URI=str(run.plan_path),
-                ROSLIN_SCRATCH_DIR=str(self.scratch),
-                ROSLIN_CPU_RANKS=str(ranks),
-                GLOO_SOCKET_IFNAME="lo",
-                **environment,
-            ),
-            stdout=self.log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
 
-    def ranks(self) -> list[int]:
-        return [int(file.read_text()) for file in sorted(self.scratch.glob("*/ranks/*.pid"))]
-
-    def end(self) -> int:
-        try:
-            return self.process.wait(timeout=180)
-        finally:
-            self.process.kill()
+def rank_processes(run: Run, name: str) -> list[int]:
+    return [int(file.read_text()) for file in sorted((run.root / name).glob("*/ranks/*.pid"))]
 
 
 def wait_for(what, seconds: float = 400) -> None:
@@ -104,18 +136,18 @@ def has_checkpoint(run: Run) -> bool:
     return any(run.folder.glob("checkpoints/*/manifest.json"))
 
 
-def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_run):
-    training = {"method": "lora", "epochs": 20, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
-    run, alone = make_run(name="killed", training=training), make_run(name="alone", training=training)
-    run.step("prepare"), alone.step("prepare")
-    machine = Machine(run, "machine", ranks=2)
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run):
+    run, alone = make_run(name="killed", training=TRAININGS["with dropout"]), trained["with dropout"]
+    run.step("prepare")
+    machine = start_machine(run, "machine", ranks=2)
     wait_for(lambda: has_checkpoint(run))
-    ranks = machine.ranks()
+    ranks = rank_processes(run, "machine")
     machine.process.kill()
-    machine.process.wait()
+    machine.process.join()
     wait_for(lambda: not any(is_alive(pid) for pid in ranks), seconds=10)
     assert len(ranks) == 2 and not (run.root / "models/test/01TEST/manifest.json").exists()
-    assert train_with_two_ranks(run) == train_with_two_ranks(alone) == 0
+    assert train_with_two_ranks(run) == 0
+    assert (run.root / "models/test/01TEST/manifest.json").exists()
     found, expected = run.json("metrics.json"), alone.json("metrics.json")
     for column in ("step", "loss", "gradientNorm", "paddingFraction"):
         assert found["series"][column] == expected["series"][column]
@@ -125,9 +157,9 @@ def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(make_ru
 def test_rank_that_stands_still_is_found_and_all_stacks_are_shown(make_run):
     run = make_run(training={"method": "lora", "epochs": 500})
     run.step("prepare")
-    machine = Machine(run, "machine", ranks=2, ROSLIN_HANG_SECONDS="3")
+    machine = start_machine(run, "machine", ranks=2, ROSLIN_HANG_SECONDS="3")
     wait_for(lambda: has_checkpoint(run))
-    ranks = machine.ranks()
+    ranks = rank_processes(run, "machine")
     os.kill(ranks[1], signal.SIGSTOP)
     assert machine.end() == 22
     assert run.json("error.json")["code"] == "HUNG"
@@ -138,18 +170,18 @@ def test_rank_that_stands_still_is_found_and_all_stacks_are_shown(make_run):
 
 
 def test_two_nodes_stop_together_resume_and_train_as_one_process(make_run, free_port):
-    training = {"method": "full", "batchSizePerGpu": 4, "epochs": 8, "sharding": "zero3"}
+    training = {"method": "full", "batchSizePerGpu": 4, "epochs": 4, "sharding": "zero3"}
     run = make_run(name="nodes", training=training)
     one = make_run(name="one", training={**training, "batchSizePerGpu": 8})
     run.step("prepare"), one.step("prepare")
     batch = {"AWS_BATCH_JOB_NUM_NODES": "2", "AWS_BATCH_JOB_MAIN_NODE_INDEX": "0", "MASTER_PORT": free_port}
 
-    def start() -> list[Machine]:
+    def start() -> list[Child]:
         # Batch tells the main node's address to the other one only.
         address = {"AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS": "127.0.0.2"}
         return [
-            Machine(run, "node-0", 1, **batch, AWS_BATCH_JOB_NODE_INDEX="0"),
-            Machine(run, "node-1", 1, **batch, AWS_BATCH_JOB_NODE_INDEX="1", **address),
+            start_machine(run, "node-0", 1, **batch, AWS_BATCH_JOB_NODE_INDEX="0"),
+            start_machine(run, "node-1", 1, **batch, AWS_BATCH_JOB_NODE_INDEX="1", **address),
         ]
 
     nodes = start()
@@ -162,8 +194,11 @@ def test_two_nodes_stop_together_resume_and_train_as_one_process(make_run, free_
     assert not (newest.parent / "parts").exists() or not list((newest.parent / "parts").iterdir())
 
     nodes = start()
-    wait_for(lambda: all(node.ranks() for node in nodes))
-    fetched = [{file.name for file in node.scratch.glob("*/checkpoint/state/*-torch.pt")} for node in nodes]
+    names = ("node-0", "node-1")
+    wait_for(lambda: all(rank_processes(run, name) for name in names))
+    fetched = [
+        {file.name for file in (run.root / name).glob("*/checkpoint/state/*-torch.pt")} for name in names
+    ]
     assert fetched == [{"rank-0-torch.pt"}, {"rank-1-torch.pt"}]
     assert [node.end() for node in nodes] == [0, 0]
     assert "resuming at step" in nodes[0].log.read_text()

@@ -8,7 +8,6 @@ import torch
 from botocore.exceptions import EndpointConnectionError
 from conftest import ROWS
 
-from roslin_trainer import __main__ as entry
 from roslin_trainer.engine import TorchEngine
 from roslin_trainer.errors import out_of_memory
 from roslin_trainer.exit_codes import ExitCode
@@ -24,7 +23,7 @@ def failing(error):
 @pytest.mark.parametrize(
     ("error", "exit_code", "code"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), 21, "OUT_OF_MEMORY"),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory"), 21, "OUT_OF_MEMORY"),
         (MemoryError(), 21, "OUT_OF_MEMORY"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 21, "OUT_OF_MEMORY"),
         (EndpointConnectionError(endpoint_url="x"), 40, "STORAGE_UNAVAILABLE"),
@@ -34,7 +33,7 @@ def failing(error):
 )
 def test_exceptions_are_named(make_run, monkeypatch, error, exit_code, code):
     run = make_run()
-    monkeypatch.setattr(entry, "prepare", failing(error))
+    monkeypatch.setattr("roslin_trainer.prepare.prepare", failing(error))
     assert run.step("prepare") == exit_code
     found = run.json("error.json")
     assert found.keys() == {"step", "exitCode", "code", "message", "nextStep"}
@@ -47,7 +46,9 @@ def test_memory_that_runs_out_while_training_is_held_against_the_estimate(make_r
     run.content["capacity"][0]["reason"] = "6.05 B parameters need 96.8 GB, 8 × 32 GB are there"
     run.write()
     run.step("prepare")
-    monkeypatch.setattr(TorchEngine, "accumulate", failing(torch.OutOfMemoryError("CUDA out of memory.")))
+    monkeypatch.setattr(
+        TorchEngine, "accumulate", failing(torch.cuda.OutOfMemoryError("CUDA out of memory."))
+    )
     assert run.step("train") == ExitCode.OUT_OF_MEMORY
     assert run.json("error.json")["message"] == (
         "Memory ran out: CUDA out of memory. "
@@ -66,7 +67,7 @@ def test_memory_of_the_gpu_is_told(monkeypatch):
         "max_memory_allocated": 29 * gib,
     }.items():
         monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
-    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory")).message == (
+    assert out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory")).message == (
         "Memory ran out: CUDA out of memory. "
         "GPU 3: 24.0 GiB allocated, 30.0 reserved, 29.0 at most, 1.0 free of 32.0."
     )

@@ -8,10 +8,12 @@ import time
 import pytest
 from conftest import child_environment
 
-from roslin_trainer import launch
+from roslin_trainer import launch, train_step
+from roslin_trainer.error_file import write_error
 from roslin_trainer.errors import TrainerError, interrupted
+from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.inputs import Inputs
 from roslin_trainer.nodes import Nodes, Place, read_nodes, read_place
-from roslin_trainer.rank import Inputs
 from roslin_trainer.signals import StopNotice, StopSignal
 
 
@@ -22,26 +24,82 @@ def inputs(tmp_path):
     return inputs
 
 
+def leave_error(inputs: Inputs, rank: int, exit_code: ExitCode, code: str) -> None:
+    error = {"step": "train", "exitCode": exit_code, "code": code, "message": "m", "nextStep": "n"}
+    inputs.error_file(rank).write_text(json.dumps(error))
+    time.sleep(0.01)
+
+
 def test_first_error_of_the_ranks_is_the_cause(inputs):
-    for rank, code in ((1, "TRAINING_DIVERGED"), (0, "INTERNAL")):
-        error = {"step": "train", "exitCode": 23, "code": code, "message": "m", "nextStep": "n"}
-        inputs.error_file(rank).write_text(json.dumps(error))
-        time.sleep(0.01)
+    leave_error(inputs, 1, ExitCode.DIVERGED, "TRAINING_DIVERGED")
+    leave_error(inputs, 0, ExitCode.DIVERGED, "INTERNAL")
     with pytest.raises(TrainerError) as raised:
-        launch._raise_first_error(inputs, return_code=1)
+        launch._raise_cause(inputs, return_code=1)
     assert (raised.value.code, raised.value.exit_code) == ("TRAINING_DIVERGED", 23)
+
+
+@pytest.mark.parametrize("symptom", [ExitCode.UNEXPECTED, ExitCode.COMMUNICATION_FAILED, ExitCode.HUNG])
+def test_rank_that_only_lost_another_is_not_the_cause(inputs, symptom):
+    leave_error(inputs, 0, symptom, "LOST_ITS_PEERS")
+    leave_error(inputs, 1, ExitCode.OUT_OF_MEMORY, "OUT_OF_MEMORY")
+    leave_error(inputs, 2, symptom, "LOST_ITS_PEERS")
+    with pytest.raises(TrainerError) as raised:
+        launch._raise_cause(inputs, return_code=1)
+    assert raised.value.code == "OUT_OF_MEMORY"
+
+
+def test_among_symptoms_the_first_one_counts(inputs):
+    leave_error(inputs, 1, ExitCode.COMMUNICATION_FAILED, "COMMUNICATION_FAILED")
+    leave_error(inputs, 0, ExitCode.UNEXPECTED, "INTERNAL")
+    with pytest.raises(TrainerError) as raised:
+        launch._raise_cause(inputs, return_code=1)
+    assert raised.value.code == "COMMUNICATION_FAILED"
+
+
+TWO_NODES = Nodes(count=2, index=0)
+
+
+def run_two_nodes(make_run, monkeypatch, own: ExitCode, others: ExitCode | None) -> TrainerError:
+    """What a node raises whose ranks ended with `own`, where the other node has left an error of `others`."""
+    run = make_run()
+
+    def fail(*_):
+        raise TrainerError(own, own.name, "this node's", "n")
+
+    monkeypatch.setattr(train_step, "run_ranks", fail)
+    monkeypatch.setattr(train_step.error_of_another_node, "__defaults__", (0.0,))
+    if others is not None:
+        write_error(str(run.plan_path), "train", TrainerError(others, others.name, "the other node's", "n"))
+    with pytest.raises(TrainerError) as raised:
+        train_step._run_ranks(8, TWO_NODES, run.plan, str(run.plan_path), None, None)
+    return raised.value
+
+
+def test_node_that_cannot_reach_another_tells_what_that_one_died_of(make_run, monkeypatch):
+    error = run_two_nodes(make_run, monkeypatch, ExitCode.COMMUNICATION_FAILED, ExitCode.DRIVER_MISMATCH)
+    assert (error.exit_code, error.message) == (ExitCode.DRIVER_MISMATCH, "the other node's")
+
+
+def test_node_that_nobody_explains_tells_its_own(make_run, monkeypatch):
+    error = run_two_nodes(make_run, monkeypatch, ExitCode.COMMUNICATION_FAILED, None)
+    assert (error.exit_code, error.message) == (ExitCode.COMMUNICATION_FAILED, "this node's")
+
+
+def test_node_with_a_cause_of_its_own_keeps_it(make_run, monkeypatch):
+    error = run_two_nodes(make_run, monkeypatch, ExitCode.OUT_OF_MEMORY, ExitCode.COMMUNICATION_FAILED)
+    assert error.message == "this node's"
 
 
 def test_ranks_that_vanish_are_an_error(inputs):
     with pytest.raises(RuntimeError, match="code 1"):
-        launch._raise_first_error(inputs, return_code=1)
-    launch._raise_first_error(inputs, return_code=0)
+        launch._raise_cause(inputs, return_code=1)
+    launch._raise_cause(inputs, return_code=0)
 
 
 def test_interruption_is_kept_when_torchrun_ends_well(inputs):
     inputs.error_file(0).write_text(json.dumps(interrupted().to_json("train")))
     with pytest.raises(TrainerError) as raised:
-        launch._raise_first_error(inputs, return_code=0)
+        launch._raise_cause(inputs, return_code=0)
     assert raised.value.exit_code == 20
 
 

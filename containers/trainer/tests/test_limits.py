@@ -1,16 +1,20 @@
 """The cost limit and the time limit: a checkpoint first, then an end with figures."""
 
+import json
 import time
 
 import pytest
 from conftest import Run
 
-from roslin_trainer.budget import Budget, Limit
-from roslin_trainer.plan import Limits
+from roslin_trainer.budget import NOTHING, Budget, HourlyPrice, Limit, Spent
+from roslin_trainer.checkpoint import Position
+from roslin_trainer.plan import Limits, parse_plan
+from roslin_trainer.start import earlier_attempts
+from roslin_trainer.storage import LocalFolder
 
 
-def budget(limits: Limits, attempt_seconds: float, earlier_seconds: float = 0) -> Budget:
-    return Budget(limits, 1000.0, earlier_seconds, clock=lambda: 1000.0 + attempt_seconds)
+def budget(limits: Limits, attempt_seconds: float, earlier: Spent = NOTHING, price=None) -> Budget:
+    return Budget(limits, 1000.0, earlier, price, clock=lambda: 1000.0 + attempt_seconds)
 
 
 def limited(make_run, price=0.0, **limits) -> Run:
@@ -24,14 +28,62 @@ def limited(make_run, price=0.0, **limits) -> Run:
 
 def test_cost_counts_all_attempts_and_leaves_room_for_a_checkpoint():
     limits = Limits(max_hours=24, max_usd=10, price_usd_per_hour=36)  # one cent a second
-    assert budget(limits, 400, earlier_seconds=500).exceeded(0) is None
-    assert budget(limits, 450, earlier_seconds=500).exceeded(0) == Limit.COST
-    assert budget(limits, 400, earlier_seconds=500).exceeded(100) == Limit.COST
+    assert budget(limits, 400, Spent(500, 5)).exceeded(0) is None
+    assert budget(limits, 450, Spent(500, 5)).exceeded(0) == Limit.COST
+    assert budget(limits, 400, Spent(500, 5)).exceeded(100) == Limit.COST
+
+
+def test_each_attempt_costs_what_its_machine_did():
+    limits = Limits(max_hours=24, max_usd=10, price_usd_per_hour=36)
+    dear = budget(limits, 100, Spent(seconds=100, usd=8))
+    assert (dear.elapsed_seconds, dear.cost_usd) == (200, 9)
+    cheap = budget(limits, 100, Spent(seconds=100, usd=8), price=lambda: 3.6)
+    assert (cheap.elapsed_seconds, cheap.cost_usd) == (200, pytest.approx(8.1))
+
+
+def test_price_is_the_plans_until_the_real_one_is_known(tmp_path):
+    price = HourlyPrice(32.77, tmp_path / "price")
+    assert price() == 32.77
+    (tmp_path / "price").write_text("8.1234")
+    assert price() == 8.1234
+
+
+@pytest.mark.parametrize(
+    ("metrics", "position_seconds", "spent"),
+    [
+        (None, None, Spent(0, 0)),
+        (None, 100, Spent(100, 1)),
+        ({"elapsedSeconds": 300, "costUsd": 9.0}, 100, Spent(300, 9)),
+        # Metrics that are older than the checkpoint: what they do not cover is counted at the plan's price.
+        ({"elapsedSeconds": 300, "costUsd": 9.0}, 400, Spent(400, 10)),
+        ({"elapsedSeconds": 300}, 100, Spent(300, 3)),
+        ("not JSON", 100, Spent(100, 1)),
+    ],
+)
+def test_earlier_attempts_are_counted_by_what_they_left(tmp_path, metrics, position_seconds, spent):
+    folder = LocalFolder(tmp_path)
+    if metrics is not None:
+        folder.write("metrics.json", (metrics if isinstance(metrics, str) else json.dumps(metrics)).encode())
+    position = Position(5, {}, position_seconds) if position_seconds else None
+    found = earlier_attempts(folder, position, price_usd_per_hour=36)
+    assert (found.seconds, found.usd) == (spent.seconds, pytest.approx(spent.usd))
+
+
+def test_plan_says_what_training_may_cost(make_run):
+    run = make_run()
+    run.content["recipe"]["limits"] = {"maxHours": 1, "maxUsd": 100}
+    for budgeted, max_usd in (
+        ({}, 100),
+        ({"trainingBudgetUsd": 80.5}, 80.5),
+        ({"trainingBudgetUsd": None}, None),
+    ):
+        run.content |= budgeted
+        assert parse_plan(run.content).limits.max_usd == max_usd
 
 
 def test_time_counts_this_attempt_alone():
     limits = Limits(max_hours=1, max_usd=None, price_usd_per_hour=36)
-    assert budget(limits, 3500, earlier_seconds=9999).exceeded(0) is None
+    assert budget(limits, 3500, Spent(9999, 0)).exceeded(0) is None
     assert budget(limits, 3550).exceeded(0) == Limit.TIME
     assert budget(limits, 3400).exceeded(300) == Limit.TIME
 
@@ -49,7 +101,7 @@ def test_without_a_limit_or_a_price_cost_stops_nothing():
 @pytest.mark.parametrize(
     ("limits", "code", "figures"),
     [
-        ({"price": 1e6, "maxUsd": 1}, "COST_LIMIT_REACHED", "of limits.maxUsd $1.00"),
+        ({"price": 1e6, "maxUsd": 1}, "COST_LIMIT_REACHED", "of the $1.00 that it may"),
         ({"maxHours": 1e-7}, "TIME_LIMIT_REACHED", "of limits.maxHours 1e-07"),
     ],
 )

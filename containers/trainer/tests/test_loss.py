@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import DOLLY, ROWS
+from conftest import DOLLY, ROWS, needs_packs
 from transformers import AutoModelForCausalLM
 
 from roslin_trainer import loss as loss_module
@@ -43,7 +43,10 @@ def assert_same(found: dict, expected: dict) -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("attention", [PACKED_ATTENTION, None], ids=["packed", "padded"])
+@pytest.mark.parametrize(
+    "attention",
+    [pytest.param(PACKED_ATTENTION, marks=needs_packs, id="packed"), pytest.param(None, id="padded")],
+)
 def test_loss_and_gradients_equal_the_reference(model_folders, rows, architecture, attention):
     folder = model_folders[architecture]
     reference = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
@@ -56,6 +59,7 @@ def test_loss_and_gradients_equal_the_reference(model_folders, rows, architectur
     assert_same(gradients(model), expected)
 
 
+@needs_packs
 def test_accumulation_is_a_mean_over_tokens(make_run, model_folders, rows):
     reference = AutoModelForCausalLM.from_pretrained(model_folders["llama"], attn_implementation="eager")
     expected_loss, expected = reference_gradients(reference.eval(), rows)
@@ -80,6 +84,7 @@ def test_cross_entropy_in_chunks_is_that_of_pytorch_in_32_bits(monkeypatch, dtyp
     torch.testing.assert_close(found.grad, expected.grad.to(dtype))
 
 
+@needs_packs
 def test_model_gives_whole_logits_again_afterwards(model_folders, rows):
     model = load_model(model_folders["llama"], "test", torch.float32, attention=PACKED_ATTENTION)
     with supervised_loss(model) as loss_of:

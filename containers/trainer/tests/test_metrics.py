@@ -6,7 +6,7 @@ import time
 import pytest
 
 from roslin_trainer import metrics as module
-from roslin_trainer.budget import Budget
+from roslin_trainer.budget import Budget, Spent
 from roslin_trainer.metrics import COLUMNS, MAX_POINTS, Metrics, Series, StepNumbers
 from roslin_trainer.plan import Limits
 from roslin_trainer.raw_series import RawSeries
@@ -84,6 +84,11 @@ def test_written_while_training(metrics, tmp_path, monkeypatch):
     metrics.close()
 
 
+@pytest.mark.parametrize(("elapsed", "seconds"), [(0, 2), (120, 2), (300, 5), (600, 10), (100_000, 10)])
+def test_a_long_run_is_written_less_often(elapsed, seconds):
+    assert module.flush_seconds(elapsed) == seconds
+
+
 def test_series_stays_bounded_and_true():
     series = Series()
     for step in range(1, 5_001):
@@ -110,10 +115,10 @@ def test_restored_metrics_go_on(metrics, tmp_path):
 
 def test_cost_so_far_counts_earlier_attempts(tmp_path):
     now = [1000.0]
-    budget = Budget(Limits(24, 50, 36.0), started_at=900.0, earlier_seconds=3600.0, clock=lambda: now[0])
+    budget = Budget(Limits(24, 50, 36.0), started_at=900.0, earlier=Spent(3600, 30), clock=lambda: now[0])
     metrics = new_metrics(tmp_path, budget)
     metrics.start(), metrics.close()
-    assert (read(tmp_path)["elapsedSeconds"], read(tmp_path)["costUsd"]) == (3700, 37)
+    assert (read(tmp_path)["elapsedSeconds"], read(tmp_path)["costUsd"]) == (3700, 31)
 
 
 def test_a_skipped_step_counts_but_is_no_point_of_the_curve(metrics, tmp_path):

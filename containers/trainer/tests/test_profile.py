@@ -4,14 +4,14 @@ import json
 import os
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_nvml import build_fake_nvml, run_with
+from metadata_service import metadata_service
 
-from roslin_trainer import host, node_profile
+from roslin_trainer import node_profile
 from roslin_trainer.host import HostSample
 from roslin_trainer.node_profile import NodeProfile
 from roslin_trainer.nvml import CallError, Gpu, GpuSample, NvmlMissing
@@ -238,32 +238,20 @@ def test_each_node_has_a_file_of_its_own(tmp_path, monkeypatch):
     assert read(folder, node=1)["node"] == 1
 
 
-def test_instance_type_comes_from_the_metadata_service(monkeypatch):
-    class Metadata(BaseHTTPRequestHandler):
-        def do_PUT(self):
-            self.answer("a-token")
-
-        def do_GET(self):
-            is_known = self.headers["X-aws-ec2-metadata-token"] == "a-token"
-            self.answer("p3dn.24xlarge" if is_known and self.path.endswith("/instance-type") else "", 200)
-
-        def answer(self, text, status=200):
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_):
+def test_instance_type_comes_from_the_metadata_service(tmp_path, monkeypatch):
+    folder = LocalFolder(tmp_path)
+    with metadata_service({"instance-type": "p3dn.24xlarge"}) as address:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"{address}/")
+        with NodeProfile(folder, FakeReader):
             pass
-
-    server = HTTPServer(("127.0.0.1", 0), Metadata)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
-    assert host.instance_type() is None
-    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
-    assert host.instance_type() == "p3dn.24xlarge"
-    server.shutdown()
-    server.server_close()
-    assert host.instance_type() is None
+        assert read(folder)["instanceType"] is None, "it is disabled"
+        monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+        with NodeProfile(folder, FakeReader):
+            pass
+        assert read(folder)["instanceType"] == "p3dn.24xlarge"
+    with NodeProfile(folder, FakeReader):
+        pass
+    assert read(folder)["instanceType"] is None
 
 
 READ_EVERYTHING = """

@@ -4,8 +4,9 @@ import pytest
 import torch
 from conftest import CONFIGS
 
-from roslin_trainer.model import check_quantisation, load_adapters, load_model, load_quantised, with_adapters
+from roslin_trainer.model import load_adapters, load_model, load_quantised, with_adapters
 from roslin_trainer.publish import write_model
+from roslin_trainer.quantisation import check_quantisation
 
 QLORA = {"method": "qlora", "learningRate": 1e-2}
 
@@ -26,6 +27,11 @@ def test_qlora_trains_publishes_and_is_evaluated(make_run, quantisation, archite
     assert [model["epoch"] for model in models] == [0, 1, 3]
     for model in models:
         assert model["heldOutLoss"] == pytest.approx(held_out[model["epoch"]], abs=1e-5)
+
+
+def test_gptj_in_4_bits_has_the_fused_activation_too(model_folders, quantisation):
+    model = load_quantised(model_folders["gptj"], "gptj", torch.float32)
+    assert isinstance(model.transformer.h[0].mlp.act, torch.nn.GELU)
 
 
 def test_the_base_is_in_4_bits_and_its_head_is_not(model_folders, quantisation):
@@ -74,7 +80,7 @@ def test_merged_qlora_differs_from_what_was_trained_by_the_rounding_to_4_bits_al
 
 def test_qlora_is_refused_before_training_where_its_library_is_missing(make_run, monkeypatch):
     run = make_run(training=QLORA)
-    monkeypatch.setattr("roslin_trainer.model.find_spec", lambda name: None)
+    monkeypatch.setattr("roslin_trainer.quantisation.find_spec", lambda name: None)
     assert run.step("prepare") == 10
     error = run.json("error.json")
     assert error["code"] == "QUANTISATION_MISSING" and "bitsandbytes" in error["message"]

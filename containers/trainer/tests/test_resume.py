@@ -4,13 +4,12 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 
 import pytest
-from conftest import Run, child_environment
+from conftest import ROWS, Run
 
 from roslin_trainer.engine import TorchEngine
+from roslin_trainer.saver import CheckpointSaver
 
 STEPS_PER_EPOCH = 5
 
@@ -20,6 +19,22 @@ def train_alone(make_run, training: dict) -> Run:
     run.step("prepare")
     assert run.step("train") == 0
     return run
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, model_folders) -> dict[str, Run]:
+    """A run of each method that nobody stops."""
+    runs = {}
+    for method in ("full", "lora"):
+        root = tmp_path_factory.mktemp(method)
+        runs[method] = Run(root, model_folders["llama"], stopped_training(method), {}, ROWS)
+        runs[method].step("prepare")
+        assert runs[method].step("train") == 0
+    return runs
+
+
+def stopped_training(method: str) -> dict:
+    return {"method": method, "lora": {"rank": 4, "alpha": 8, "dropout": 0.1}}
 
 
 def assert_equal(resumed: Run, alone: Run) -> None:
@@ -34,10 +49,8 @@ def assert_equal(resumed: Run, alone: Run) -> None:
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("stop_at", [1, 5, 7])
-def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, method, stop_at):
-    training = {"method": method, "lora": {"rank": 4, "alpha": 8, "dropout": 0.1}}
-    alone = train_alone(make_run, training)
-    run = make_run(name="stopped", training=training)
+def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, alone, method, stop_at):
+    run = make_run(name="stopped", training=stopped_training(method))
     run.step("prepare")
     original, calls = TorchEngine.accumulate, []
 
@@ -58,47 +71,36 @@ def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, method, stop_a
     assert len(calls) == stop_at
 
     assert run.step("train") == 0
-    assert_equal(run, alone)
+    assert_equal(run, alone[method])
     assert not (run.folder / "error.json").exists()
     assert [path.parent.name for path in run.folder.glob("checkpoints/*/manifest.json")] == ["epoch-0002"]
 
 
-KILLED = """
-import os, signal, sys
-from roslin_trainer.engine import TorchEngine
-from roslin_trainer.saver import CheckpointSaver
-from roslin_trainer.__main__ import main
-kill_at = int(sys.argv.pop())
-update, steps = TorchEngine.update, []
-def update_or_die(self, rate):
-    steps.append(1)
-    if len(steps) == kill_at:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return update(self, rate)
-TorchEngine.update = update_or_die
-# Within an epoch too: every third step.
-CheckpointSaver.is_due = lambda self: len(steps) % 3 == 2
-sys.exit(main())
-"""
-
-
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_run_killed_at_a_random_step_resumes_exactly(make_run, method):
+def test_run_killed_at_a_random_step_resumes_exactly(make_run, monkeypatch, method):
     training = {"method": method, "epochs": 4, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}
     kill_at = random.randrange(4, 4 * STEPS_PER_EPOCH)
     print(f"killed in step {kill_at}")
     alone = train_alone(make_run, training)
     run = make_run(name="killed", training=training)
     run.step("prepare")
-    scratch = run.root / "scratch"
-    environment = child_environment(ROSLIN_PLAN_URI=str(run.plan_path), ROSLIN_SCRATCH_DIR=str(scratch))
-    command = [sys.executable, "-c", KILLED, "train", str(kill_at)]
-    process = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL)
-    assert process.returncode == -signal.SIGKILL
+    original, steps = TorchEngine.update, []
+
+    def update_or_die(self, rate):
+        steps.append(1)
+        if len(steps) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, rate)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEngine, "update", update_or_die)
+        # Within an epoch too: every third step.
+        patch.setattr(CheckpointSaver, "is_due", lambda self: len(steps) % 3 == 2)
+        assert run.start("scratch").end() == -signal.SIGKILL
     assert not (run.root / "models/test/01TEST/manifest.json").exists()
     assert run.step("train") == 0
     assert_equal(run, alone)
-    assert list(scratch.iterdir()) == []
+    assert list((run.root / "scratch").iterdir()) == []
 
 
 def test_half_written_or_damaged_checkpoint_is_not_resumed_from(make_run, capsys):

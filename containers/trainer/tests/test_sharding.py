@@ -76,7 +76,7 @@ def test_the_host_takes_over_what_the_gpus_cannot_hold():
 def test_a_model_too_large_for_everything_is_refused_with_the_arithmetic():
     with pytest.raises(TrainerError) as raised:
         choose_sharding(GPT_J, machine(1, 24, host_gb=64), wanted())
-    assert raised.value.code == "MODEL_TOO_LARGE" and raised.value.exit_code == 31
+    assert raised.value.code == "GPU_MEMORY_TOO_SMALL" and raised.value.exit_code == 34
     assert "needs 121.1 of 44.8 GB of usable host memory" in raised.value.message
 
 

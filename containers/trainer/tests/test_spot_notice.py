@@ -6,8 +6,9 @@ import pytest
 from metadata_service import metadata_service
 
 from roslin_trainer.engine import TorchEngine
+from roslin_trainer.instance_metadata import InstanceMetadata
 from roslin_trainer.saver import CheckpointSaver
-from roslin_trainer.spot_notice import NOTICE_PATH, REBALANCE_PATH, SpotWatch
+from roslin_trainer.spot_notice import NOTICE, REBALANCE, SpotWatch
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def give_notice_at_step(monkeypatch, documents: dict, step: int, seconds: float)
     def accumulate(self, *arguments):
         steps.append(1)
         if len(steps) == step:
-            documents[NOTICE_PATH] = notice_in(seconds)
+            documents[NOTICE] = notice_in(seconds)
             time.sleep(0.3)
         return original(self, *arguments)
 
@@ -52,27 +53,27 @@ def test_no_notice_while_there_is_none(documents):
 
 
 def test_notice_says_how_long_is_left(documents):
-    documents[NOTICE_PATH] = notice_in(120)
+    documents[NOTICE] = notice_in(120)
     (notice,) = watch_for(5)
     assert 117 < notice.seconds_left <= 120 and "Spot takes the machine back" in notice.reason
 
 
 def test_recommendation_to_rebalance_is_said_once_and_stops_nothing(documents, capsys):
-    documents[REBALANCE_PATH] = '{"noticeTime": "2026-11-24T10:00:00Z"}'
+    documents[REBALANCE] = '{"noticeTime": "2026-11-24T10:00:00Z"}'
     assert watch_for(0.3) == []
     assert capsys.readouterr().out.count("rebalance recommendation") == 1
 
 
 def test_token_that_has_run_out_is_renewed(documents, monkeypatch):
-    documents[NOTICE_PATH] = notice_in(120)
-    original = SpotWatch._renew_token
+    documents[NOTICE] = notice_in(120)
+    original = InstanceMetadata.renew_token
 
     def renew_wrongly_at_first(self):
         original(self)
         if not hasattr(self, "was_wrong"):
             self.was_wrong, self._token = True, "old"
 
-    monkeypatch.setattr(SpotWatch, "_renew_token", renew_wrongly_at_first)
+    monkeypatch.setattr(InstanceMetadata, "renew_token", renew_wrongly_at_first)
     assert len(watch_for(5)) == 1
 
 
@@ -84,7 +85,7 @@ def test_silent_where_there_is_no_service(monkeypatch, capsys):
 
 
 def test_not_asked_where_it_is_disabled(documents, monkeypatch):
-    documents[NOTICE_PATH] = notice_in(120)
+    documents[NOTICE] = notice_in(120)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     assert watch_for(0.3) == []
 

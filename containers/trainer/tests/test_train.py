@@ -7,6 +7,7 @@ import torch
 from conftest import DOLLY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from roslin_trainer.checkpoint import CheckpointStore
 from roslin_trainer.prompt import prompt_text
 
 
@@ -35,6 +36,19 @@ def test_training_lowers_the_loss_and_publishes_a_model(make_run, architecture, 
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert AutoTokenizer.from_pretrained(model)(prompt_text(DOLLY, "x")).input_ids
+
+
+def test_rows_are_padded_where_transformers_takes_no_attention_of_ours(make_run, monkeypatch, capsys):
+    packed, padded = make_run(name="packed"), make_run(name="padded")
+    packed.step("prepare"), padded.step("prepare")
+    packed.step("train"), capsys.readouterr()
+    monkeypatch.setattr("roslin_trainer.attention.AttentionInterface", None)
+    assert padded.step("train") == 0
+    said = capsys.readouterr().out
+    assert "rows are padded, not packed: Transformers" in said and "no attention function of ours" in said
+    losses = [run.json("metrics.json")["series"]["loss"] for run in (packed, padded)]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    assert max(padded.json("metrics.json")["series"]["paddingFraction"]) > 0
 
 
 def test_adapters_are_small_and_leave_the_rest_alone(make_run):
@@ -79,6 +93,34 @@ def test_train_again_changes_nothing(make_run):
     after = run.json("metrics.json")
     assert after["series"] == before["series"] and after["heldOutLoss"] == before["heldOutLoss"]
     assert (run.root / "models/test/01TEST/model.safetensors").stat().st_mtime_ns == model
+
+
+def test_model_is_published_from_the_checkpoint_on_the_disk(make_run, monkeypatch):
+    def download(*_):
+        raise AssertionError("it was uploaded from here a moment ago")
+
+    monkeypatch.setattr("roslin_trainer.publish.fetch_folder", download)
+    for method in ("full", "lora"):
+        run = make_run(name=method, training={"method": method, "epochs": 3})
+        run.step("prepare")
+        assert run.step("train") == 0
+
+
+def test_disk_keeps_the_newest_checkpoint_alone(make_run, monkeypatch):
+    """Seen as each upload begins: the next one may be under way by then, the one before is gone."""
+    run = make_run(training={"method": "lora", "epochs": 4})
+    run.step("prepare")
+    original, seen = CheckpointStore.commit, []
+
+    def commit(self, local, *arguments):
+        seen.append(sorted(path.name for path in local.parent.iterdir()))
+        original(self, local, *arguments)
+
+    monkeypatch.setattr(CheckpointStore, "commit", commit)
+    assert run.step("train") == 0
+    for epoch, names in enumerate(seen, start=1):
+        assert names[0] == f"epoch-{epoch:04}", "none older than the one that is uploaded"
+    assert len(seen) == 4
 
 
 def test_publishing_is_made_up_for(make_run):

@@ -1,11 +1,9 @@
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from conftest import child_environment
 
+from roslin_trainer.engine import TorchEngine
 from roslin_trainer.watchdog import LearnedLimits, Watchdog
 
 
@@ -74,37 +72,24 @@ def test_step_beyond_its_limit_is_a_hang(dog):
     assert error.message == "No end of a step in 80 s; the slowest recent one took 8.0 s."
 
 
-STUCK = """
-import sys, time
-from roslin_trainer.engine import TorchEngine
-from roslin_trainer.__main__ import main
-original, calls = TorchEngine.accumulate, []
-def a_step_that_never_ends(self, *arguments):
-    calls.append(1)
-    if len(calls) == 3:
-        time.sleep(600)
-    return original(self, *arguments)
-TorchEngine.accumulate = a_step_that_never_ends
-sys.argv = ["roslin_trainer", "train"]
-sys.exit(main())
-"""
-
-
-def test_process_that_hangs_ends_itself_and_shows_where(make_run):
+def test_process_that_hangs_ends_itself_and_shows_where(make_run, monkeypatch):
     run = make_run(training={"method": "lora"})
     run.step("prepare")
-    environment = child_environment(
-        ROSLIN_PLAN_URI=str(run.plan_path),
-        ROSLIN_SCRATCH_DIR=str(run.root / "scratch"),
-        ROSLIN_HANG_SECONDS="1",
-    )
+    original, calls = TorchEngine.accumulate, []
+
+    def a_step_that_never_ends(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            time.sleep(600)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(TorchEngine, "accumulate", a_step_that_never_ends)
     started = time.monotonic()
-    process = subprocess.run(
-        [sys.executable, "-c", STUCK], env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert process.returncode == 22, process.stderr
+    child = run.start("stuck", ROSLIN_HANG_SECONDS="1")
+    assert child.end() == 22
     assert time.monotonic() - started < 60
-    assert "a_step_that_never_ends" in process.stderr and "(most recent call first)" in process.stderr
+    log = child.log.read_text()
+    assert "a_step_that_never_ends" in log and "(most recent call first)" in log
     error = run.json("error.json")
     assert (error["code"], error["exitCode"]) == ("HUNG", 22)
     assert "No end of a step in 1 s" in error["message"]

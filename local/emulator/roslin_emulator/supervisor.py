@@ -28,8 +28,13 @@ def prctl(option: int, value: int) -> None:
 
 
 def start(argv: list[str]) -> int:
+    # Closed by the command's start: before that it has no group of its own, and would miss a signal.
+    waiting, starting = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(starting)
+        os.read(waiting, 1)
+        os.close(waiting)
         return pid
     try:
         os.setsid()

@@ -2,14 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { JobStatus, RunStatus } from '../../../core/run.ts'
 import { stopFile } from '../../../core/storage-layout.ts'
 import { endChaos, setChaos } from '../../../local/chaos.ts'
-import { Deployment, type Rule, trainJobs } from '../../support/deployment.ts'
+import { Deployment, trainJobs } from '../../support/deployment.ts'
+import { priceOf, type Rule, Scenarios } from '../../support/scenarios.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 // As long as the jobs of this file may wait.
 beforeAll(() => setChaos(deployment.port, { timeScale: 1 }))
 afterAll(async () => {
   await endChaos(deployment.port)
-  await deployment.booksBalance()
+  await scenarios.booksBalance()
 })
 
 const slow = (service: string, operation: string, more: object = {}): Rule => ({
@@ -35,8 +37,8 @@ describe.concurrent('a run that is cancelled', () => {
     it.each(staying)(
       'while it is %s ends in seconds, and gives back its money',
       async (status, job, told, rules) => {
-        const runId = await deployment.startIn(rules, told)
-        const before = await deployment.until(
+        const runId = await scenarios.startIn(rules, told)
+        const before = await scenarios.until(
           runId,
           `is ${status}`,
           (run) => run.status === status && run.attempts.at(-1)?.jobStatus === job,
@@ -45,12 +47,12 @@ describe.concurrent('a run that is cancelled', () => {
         if (job === 'RUNNING') await deployment.processOf(runId, live[0]?.step ?? '')
         const askedAt = Date.now()
         expect(await deployment.client.cancelRun(runId, now)).toMatchObject({ status: 'cancelled' })
-        const run = await deployment.nothingIsLeft(runId)
+        const run = await scenarios.nothingIsLeft(runId)
         expect((Date.now() - askedAt) / 1000).toBeLessThan(15)
         expect(run).toMatchObject({ status: 'cancelled' })
         expect(run).not.toHaveProperty('failure')
         expect(run.timeline.at(-1)?.status).toBe('cancelled')
-        expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+        expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
         // Told by a file, since a signal says nothing but to stop.
         expect(await deployment.keys(`runs/${runId}/stops/`)).toEqual(
           now ? live.map(({ jobId }) => `runs/${runId}/${stopFile(jobId)}`) : [],
@@ -60,42 +62,42 @@ describe.concurrent('a run that is cancelled', () => {
   })
 
   it('before it has been started never starts', async () => {
-    const runId = await deployment.store()
+    const runId = await scenarios.store()
     expect(await deployment.client.getRun(runId)).toMatchObject({ status: 'queued' })
     await deployment.client.cancelRun(runId, false)
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'cancelled', costUsd: 0, attempts: [] })
     // Started late, by a request that was on its way: nothing comes of it.
-    await deployment.startStored(runId)
-    expect(await deployment.nothingIsLeft(runId)).toMatchObject({ status: 'cancelled', attempts: [] })
+    await scenarios.startStored(runId)
+    expect(await scenarios.nothingIsLeft(runId)).toMatchObject({ status: 'cancelled', attempts: [] })
   })
 
   it('twice at once is cancelled once', async () => {
-    const runId = await deployment.startIn([], 'train:sleep=60')
-    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    const runId = await scenarios.startIn([], 'train:sleep=60')
+    await scenarios.until(runId, 'trains', ({ status }) => status === 'training')
     const answers = await Promise.all([1, 2, 3].map(() => deployment.client.cancelRun(runId, true)))
     for (const { status } of answers) expect(status).toBe('cancelled')
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.timeline.filter(({ status }) => status === 'cancelled')).toHaveLength(1)
   })
 
   it('as it ends keeps one of both ends', async () => {
-    const runId = await deployment.startIn([])
-    await deployment.until(runId, 'evaluates', ({ status }) => ['evaluating', 'registering'].includes(status))
+    const runId = await scenarios.startIn([])
+    await scenarios.until(runId, 'evaluates', ({ status }) => ['evaluating', 'registering'].includes(status))
     await deployment.client.cancelRun(runId, false).catch(() => undefined)
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(['succeeded', 'cancelled']).toContain(run.status)
     expect('model' in run).toBe(run.status === 'succeeded')
   })
 
   it('while its last job is taken back by Spot is cancelled, and not tried again', async () => {
     const rule = { kind: 'reclaim-host', step: 'train', afterSeconds: 0.3, silent: true, times: 1 }
-    const runId = await deployment.startIn([rule], 'train:sleep=60')
-    await deployment.until(runId, 'lost its machine', ({ timeline }) =>
+    const runId = await scenarios.startIn([rule], 'train:sleep=60')
+    await scenarios.until(runId, 'lost its machine', ({ timeline }) =>
       timeline.some(({ note }) => note?.includes('went away')),
     )
     await deployment.client.cancelRun(runId, false)
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.status).toBe('cancelled')
     expect(trainJobs(run).length).toBeLessThanOrEqual(2)
   })
@@ -103,12 +105,12 @@ describe.concurrent('a run that is cancelled', () => {
 
 describe('a run that is cancelled', () => {
   it('though the API dies after it has said so: what it left, the reconciler ends', async () => {
-    const runId = await deployment.startIn([], 'train:sleep=60')
-    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
-    await deployment.chaos(runId, { kind: 'kill-function', function: 'ApiHandler', afterWrites: 1 })
+    const runId = await scenarios.startIn([], 'train:sleep=60')
+    await scenarios.until(runId, 'trains', ({ status }) => status === 'training')
+    await scenarios.chaos(runId, { kind: 'kill-function', function: 'ApiHandler', afterWrites: 1 })
     await expect(deployment.client.cancelRun(runId, false)).rejects.toThrow()
     expect(await deployment.client.getRun(runId)).toMatchObject({ status: 'cancelled' })
-    await deployment.reconcile()
-    expect(await deployment.nothingIsLeft(runId)).toMatchObject({ status: 'cancelled' })
+    await scenarios.reconcile()
+    expect(await scenarios.nothingIsLeft(runId)).toMatchObject({ status: 'cancelled' })
   })
 })

@@ -2,11 +2,13 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../../core/exit-codes.ts'
 import { endChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
+import { priceOf, Scenarios } from '../../support/scenarios.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 afterAll(async () => {
   await endChaos(deployment.port)
-  await deployment.booksBalance()
+  await scenarios.booksBalance()
 })
 
 const JOB = 'Batch Job State Change'
@@ -29,8 +31,8 @@ describe.concurrent('a run of whose jobs the events', () => {
     ['never say that they were queued', disturb('drop', { status: 'RUNNABLE' })],
     ['never say that they run', disturb('drop', { status: 'RUNNING' })],
   ])('%s is told as it was', async (_, rule) => {
-    const runId = await deployment.startIn([rule])
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([rule])
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     expect(run.timeline.at(-1)?.status).toBe('succeeded')
     expect(run.attempts.map(({ step, jobStatus }) => [step, jobStatus])).toEqual([
@@ -40,12 +42,12 @@ describe.concurrent('a run of whose jobs the events', () => {
     ])
     for (const { executions } of run.attempts) expect(executions).toHaveLength(1)
     expect(run.costUsd).toBeGreaterThan(0)
-    expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+    expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
   })
 
   it('come twice counts a failed try once', async () => {
-    const runId = await deployment.startIn([disturb('duplicate')], `train:exit=${EXIT_CODES.interrupted}@1`)
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([disturb('duplicate')], `train:exit=${EXIT_CODES.interrupted}@1`)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     expect(trainJobs(run)).toHaveLength(2)
     expect(run.timeline.filter(({ note }) => note)).toHaveLength(1)

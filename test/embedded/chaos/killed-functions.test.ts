@@ -2,11 +2,13 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../../core/exit-codes.ts'
 import { endChaos, setChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
+import { priceOf, Scenarios } from '../../support/scenarios.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 afterAll(async () => {
   await endChaos(deployment.port)
-  await deployment.booksBalance()
+  await scenarios.booksBalance()
 })
 
 type Moment = { readonly beforeWrite: number } | { readonly afterWrites: number }
@@ -24,19 +26,19 @@ const moments = (writes: number): [Moment][] => [
 
 describe.concurrent('Plan, killed', () => {
   it.each(moments(3))('%o, is done again', async (moment) => {
-    const runId = await deployment.startIn([kill('FlowPlan', moment)])
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([kill('FlowPlan', moment)])
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.failure).toBeUndefined()
     expect(run.status).toBe('succeeded')
     const statuses = run.timeline.map(({ status }) => status)
     expect(statuses).toEqual([...new Set(statuses)])
     expect(run.attempts).toHaveLength(3)
-    expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+    expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
   })
 
   it('whenever it is tried, leaves a failed run that cost nothing', async () => {
-    const runId = await deployment.startIn([kill('FlowPlan', { afterWrites: 2 }, { times: null })])
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([kill('FlowPlan', { afterWrites: 2 }, { times: null })])
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({
       status: 'failed',
       failure: { step: 'plan', class: 'internal', code: 'Runtime.ExitError' },
@@ -48,11 +50,11 @@ describe.concurrent('Plan, killed', () => {
 
 describe.concurrent('Classify, killed', () => {
   it.each(moments(1))('%o, decides once, and as it would have', async (moment) => {
-    const runId = await deployment.startIn(
+    const runId = await scenarios.startIn(
       [kill('FlowClassify', moment)],
       `train:exit=${EXIT_CODES.interrupted}@1`,
     )
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     expect(trainJobs(run)).toEqual([
       [0, 0, EXIT_CODES.interrupted],
@@ -65,8 +67,8 @@ describe.concurrent('Classify, killed', () => {
 describe.concurrent('Register, killed', () => {
   it.each(moments(4))('%o, leaves one version of the model', async (moment) => {
     const name = `killed-${JSON.stringify(moment).replace(/\W+/g, '-').toLowerCase()}model`
-    const runId = await deployment.startIn([kill('FlowRegister', moment)], '', { name })
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([kill('FlowRegister', moment)], '', { name })
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'succeeded', model: { name, version: 1 } })
     const next = await deployment.start('', { name })
     expect(await deployment.ended(next.runId)).toMatchObject({ model: { version: 2 } })
@@ -75,19 +77,19 @@ describe.concurrent('Register, killed', () => {
 
 describe.concurrent('Fail, killed', () => {
   it.each(moments(2))('%o, still says why the run failed', async (moment) => {
-    const runId = await deployment.startIn([kill('FlowFail', moment)], `train:exit=${EXIT_CODES.userError}`)
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([kill('FlowFail', moment)], `train:exit=${EXIT_CODES.userError}`)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'user-error' } })
     expect(run.timeline.filter(({ status }) => status === 'failed')).toHaveLength(1)
-    expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+    expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
   })
 
   it("whenever it is tried, leaves the run's end to its execution's", async () => {
-    const runId = await deployment.startIn(
+    const runId = await scenarios.startIn(
       [kill('FlowFail', { beforeWrite: 1 }, { times: null })],
       `train:exit=${EXIT_CODES.userError}`,
     )
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'failed', failure: { step: 'flow', code: 'EXECUTION_FAILED' } })
   })
 })
@@ -96,11 +98,11 @@ describe.concurrent('what takes in events, killed', () => {
   it.each([[{ beforeWrite: 1 }], [{ afterWrites: 1 }], [{ afterWrites: 2 }]] as [Moment][])(
     '%o three times, misses none',
     async (moment) => {
-      const runId = await deployment.startIn([kill('EventsBatchJob', moment, { times: 3 })])
-      const run = await deployment.nothingIsLeft(runId)
+      const runId = await scenarios.startIn([kill('EventsBatchJob', moment, { times: 3 })])
+      const run = await scenarios.nothingIsLeft(runId)
       expect(run.status).toBe('succeeded')
       expect(run.attempts.map(({ jobStatus }) => jobStatus)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED'])
-      expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+      expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
     },
   )
 })
@@ -124,6 +126,6 @@ describe('the API, killed while it starts a run', () => {
   it('after the run is started, leaves a run that goes on to its end', async () => {
     const [run, ...others] = await cutOff({ afterWrites: 2 })
     expect(others).toEqual([])
-    expect(await deployment.nothingIsLeft(run?.runId ?? '')).toMatchObject({ status: 'succeeded' })
+    expect(await scenarios.nothingIsLeft(run?.runId ?? '')).toMatchObject({ status: 'succeeded' })
   })
 })

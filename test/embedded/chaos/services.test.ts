@@ -1,11 +1,13 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { endChaos, setChaos } from '../../../local/chaos.ts'
+import { endChaos, readChaos, setChaos } from '../../../local/chaos.ts'
 import { Deployment, trainJobs } from '../../support/deployment.ts'
+import { priceOf, Scenarios } from '../../support/scenarios.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 afterAll(async () => {
   await endChaos(deployment.port)
-  await deployment.booksBalance()
+  await scenarios.booksBalance()
 })
 
 const fail = (service: string, error: string, times: number, more: object = {}) => ({
@@ -31,25 +33,29 @@ describe.concurrent('a run whose services fail for a while', () => {
       'answers of DynamoDB are lost',
       fail('dynamodb', 'reset', 3, { operation: 'UpdateItem', carriedOut: true }),
     ],
+    [
+      'the answer is lost that its money is accounted',
+      fail('dynamodb', 'reset', 1, { operation: 'TransactWriteItems', carriedOut: true }),
+    ],
     ['Batch is throttled', fail('batch', 'throttled', 1, { operation: 'SubmitJob' })],
     ['Batch fails', fail('batch', 'internal-error', 1, { operation: 'SubmitJob' })],
   ])('ends well where %s', async (_, rule) => {
-    const runId = await deployment.startIn([rule])
-    const run = await deployment.nothingIsLeft(runId)
+    const runId = await scenarios.startIn([rule])
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.failure).toBeUndefined()
     expect(run).toMatchObject({ status: 'succeeded', model: { name: 'stub' } })
     expect(trainJobs(run)).toEqual([[0, 0, 0]])
-    expect(run.costUsd).toBeCloseTo(deployment.priceOf(run), 10)
+    expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
     // Each status once, however often its step was sent.
     const statuses = run.timeline.map(({ status }) => status)
     expect(statuses).toEqual([...new Set(statuses)])
   })
 
   it('fails, and says so, where its plan can never be written', async () => {
-    const runId = await deployment.startIn([
+    const runId = await scenarios.startIn([
       { kind: 'fail-request', service: 's3', error: 'internal-error', operation: 'PutObject' },
     ])
-    const run = await deployment.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'failed', failure: { step: 'plan', class: 'internal' }, costUsd: 0 })
     expect(run.attempts).toEqual([])
   })
@@ -66,14 +72,16 @@ describe('a request to start a run', () => {
     ],
     [
       'the run is stored, and the answer is lost',
-      fail('dynamodb', 'reset', 1, { operation: 'PutItem', carriedOut: true }),
+      fail('dynamodb', 'reset', 1, { operation: 'TransactWriteItems', carriedOut: true }),
     ],
-    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'PutItem' })],
+    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'TransactWriteItems' })],
   ])('starts one run, and one only, where %s', async (_, rule) => {
     const before = await deployment.executions()
     await setChaos(deployment.port, { rules: [rule] })
     const { runId } = await deployment.start()
-    const run = await deployment.nothingIsLeft(runId)
+    const { rules } = await readChaos(deployment.port)
+    expect(rules).toMatchObject([{ applied: rule.times }])
+    const run = await scenarios.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     const started = (await deployment.executions()).filter((name) => !before.includes(name))
     expect(started).toEqual([runId])

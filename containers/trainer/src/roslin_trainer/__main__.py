@@ -11,16 +11,14 @@ from pathlib import Path
 
 from roslin_trainer.error_file import remove_error, write_error
 from roslin_trainer.errors import as_trainer_error
-from roslin_trainer.evaluate import evaluate
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.inputs import Inputs
 from roslin_trainer.log import log
-from roslin_trainer.model import quiet_libraries
 from roslin_trainer.nodes import read_nodes
-from roslin_trainer.plan import read_plan
-from roslin_trainer.prepare import prepare
-from roslin_trainer.rank import Inputs
+from roslin_trainer.plan import Plan, read_plan
+from roslin_trainer.real_machine import MachineReport
 from roslin_trainer.signals import StopSignal
-from roslin_trainer.train_step import train
+from roslin_trainer.storage import open_folder
 
 STEPS = ("prepare", "train", "evaluate")
 
@@ -31,18 +29,12 @@ def main() -> int:
     scratch = None
     try:
         stop = StopSignal()
-        quiet_libraries()
         plan = read_plan(plan_uri)
         if read_nodes().is_main:
             remove_error(plan_uri)
         log(f"{step}: run {plan.run_id}")
         scratch = make_scratch(plan.run_id, step)
-        if step == "prepare":
-            prepare(plan, scratch)
-        elif step == "train":
-            train(plan, plan_uri, Inputs(scratch), stop)
-        else:
-            evaluate(plan, scratch)
+        run_step(step, plan, plan_uri, Inputs(scratch), stop)
     except BaseException as error:
         named = as_trainer_error(error)
         if named.exit_code == ExitCode.UNEXPECTED:
@@ -56,6 +48,24 @@ def main() -> int:
             shutil.rmtree(scratch, ignore_errors=True)
     log(f"{step}: done in {time.monotonic() - started:.1f} s")
     return ExitCode.SUCCEEDED
+
+
+def run_step(step: str, plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
+    # Imported here, after the first words and each in the one step that needs it: they take seconds.
+    if step == "prepare":
+        from roslin_trainer.prepare import prepare
+
+        prepare(plan, inputs.scratch)
+        return
+    with MachineReport(open_folder(plan.run_uri), inputs.price):
+        if step == "train":
+            from roslin_trainer.train_step import train
+
+            train(plan, plan_uri, inputs, stop)
+        else:
+            from roslin_trainer.evaluate import evaluate
+
+            evaluate(plan, inputs.scratch)
 
 
 def make_scratch(run_id: str, step: str) -> Path:

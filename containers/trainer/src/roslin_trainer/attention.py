@@ -8,8 +8,10 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as functional
-from transformers import AttentionInterface, PretrainedConfig
+from transformers import PretrainedConfig, __version__
 from transformers.models.gptj.modeling_gptj import GPTJ_ATTENTION_CLASSES, GPTJAttention
+
+from roslin_trainer.compat import AttentionInterface
 
 try:
     from torch.nn.attention.varlen import varlen_attn  # PyTorch 2.10
@@ -27,9 +29,19 @@ PACKED_MODEL_TYPES = frozenset(
 
 def attention_for(config: PretrainedConfig, max_tokens: int) -> str | None:
     """PACKED_ATTENTION where such a model can read packed rows of up to `max_tokens` tokens, else None."""
+    return None if why_padded(config, max_tokens) else PACKED_ATTENTION
+
+
+def why_padded(config: PretrainedConfig, max_tokens: int) -> str | None:
+    """Why such a model cannot read packed rows; None where it can."""
     window = getattr(config, "sliding_window", None)
-    can_pack = config.model_type in PACKED_MODEL_TYPES and (window is None or window >= max_tokens)
-    return PACKED_ATTENTION if can_pack else None
+    if AttentionInterface is None:
+        return f"Transformers {__version__} takes no attention function of ours"
+    if config.model_type not in PACKED_MODEL_TYPES:
+        return f"packed rows are not for models of type {config.model_type}"
+    if window is not None and window < max_tokens:
+        return f"its attention reaches back {window} tokens, training.maxTokens is {max_tokens}"
+    return None
 
 
 def packed_attention(
@@ -134,5 +146,6 @@ class PackedGPTJAttention(GPTJAttention):
         return output.transpose(1, 2), weights
 
 
-AttentionInterface.register(PACKED_ATTENTION, packed_attention)
-GPTJ_ATTENTION_CLASSES[PACKED_ATTENTION] = PackedGPTJAttention
+if AttentionInterface:
+    AttentionInterface.register(PACKED_ATTENTION, packed_attention)
+    GPTJ_ATTENTION_CLASSES[PACKED_ATTENTION] = PackedGPTJAttention

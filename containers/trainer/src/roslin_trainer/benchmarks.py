@@ -15,13 +15,19 @@ QUESTIONS_AT_ONCE = 8
 
 
 def check_benchmarks(plan: Plan, scratch: Path) -> None:
-    """Raises TrainerError BENCHMARKS_MISSING or BENCHMARK_UNKNOWN: before training, not after it."""
-    if plan.evaluation.benchmarks:
-        load_tasks(plan.evaluation.benchmarks, scratch / "benchmarks")
+    """Raises what Evaluate would: before training, not after it. Reads the tasks' questions too."""
+    benchmarks, folder = plan.evaluation.benchmarks, scratch / "benchmarks"
+    if benchmarks:
+        tasks = load_tasks(benchmarks, folder)
+        with _running(benchmarks, folder):
+            tasks.load(list(benchmarks.tasks))
 
 
 def load_tasks(benchmarks: Benchmarks, folder: Path):
-    """lm-eval's index of tasks, those of the recipe's folder before its own; they are fetched to `folder`."""
+    """lm-eval's index of tasks, those of the recipe's folder before its own; they are fetched to `folder`.
+
+    Raises TrainerError BENCHMARKS_MISSING or BENCHMARK_UNKNOWN.
+    """
     if not find_spec("lm_eval"):
         raise TrainerError(
             ExitCode.USER_ERROR,
@@ -59,18 +65,26 @@ def run_benchmarks(model, tokenizer, benchmarks: Benchmarks, tasks, folder: Path
     import lm_eval
     from lm_eval.models.huggingface import HFLM
 
+    with _running(benchmarks, folder):
+        return lm_eval.simple_evaluate(
+            model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=QUESTIONS_AT_ONCE),
+            tasks=list(benchmarks.tasks),
+            task_manager=tasks,
+            limit=benchmarks.limit,
+            # The spread of a mean, resampled: minutes for a figure that is not shown.
+            bootstrap_iters=0,
+            log_samples=False,
+        )
+
+
+@contextmanager
+def _running(benchmarks: Benchmarks, folder: Path) -> Iterator[None]:
+    """Where the tasks' data files are found, and what lm-eval raises is BENCHMARK_FAILED."""
+    before = Path.cwd()
+    # A task names its data files relative to its own folder.
+    os.chdir(folder)
     try:
-        # A task names its data files relative to its own folder.
-        with _working_directory(folder):
-            return lm_eval.simple_evaluate(
-                model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=QUESTIONS_AT_ONCE),
-                tasks=list(benchmarks.tasks),
-                task_manager=tasks,
-                limit=benchmarks.limit,
-                # The spread of a mean, resampled: minutes for a figure that is not shown.
-                bootstrap_iters=0,
-                log_samples=False,
-            )
+        yield
     except (ValueError, KeyError, OSError, AssertionError, ConnectionError) as error:
         raise TrainerError(
             ExitCode.USER_ERROR,
@@ -78,6 +92,8 @@ def run_benchmarks(model, tokenizer, benchmarks: Benchmarks, tasks, folder: Path
             f"lm-eval cannot run {', '.join(benchmarks.tasks)}: {type(error).__name__}: {error}",
             "Check the task's YAML and its data file, and that the job reaches the Hub where data lie there.",
         ) from error
+    finally:
+        os.chdir(before)
 
 
 def benchmarks_json(results: list[dict]) -> list[dict]:
@@ -98,13 +114,3 @@ def benchmarks_json(results: list[dict]) -> list[dict]:
                 }
             )
     return rows
-
-
-@contextmanager
-def _working_directory(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)

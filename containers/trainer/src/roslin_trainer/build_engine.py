@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from roslin_trainer.attention import attention_for
+from roslin_trainer import host
+from roslin_trainer.attention import attention_for, why_padded
 from roslin_trainer.engine import Engine, TorchEngine
 from roslin_trainer.log import log
 from roslin_trainer.model import (
@@ -18,7 +19,7 @@ from roslin_trainer.model import (
     model_size,
     with_adapters,
 )
-from roslin_trainer.plan import Plan, Training
+from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.communication import check_communication
 from roslin_trainer.sharding import Machine, Wanted, choose_sharding
 from roslin_trainer.tokens import TokenRow
@@ -34,7 +35,7 @@ def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: Token
 
 
 def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
-    """For a rank under torchrun. Raises TrainerError MODEL_TOO_LARGE."""
+    """For a rank under torchrun. Raises TrainerError GPU_MEMORY_TOO_SMALL."""
     import deepspeed
     from transformers.integrations import HfDeepSpeedConfig
 
@@ -43,13 +44,14 @@ def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: T
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    # Without DeepSpeed, which on a CPU compiles what it adds up with: that may take longer than an answer.
+    # For inference on CPUs alone: it would be compiled now, for minutes, and the image has no compiler.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     check_communication(lambda: torch.distributed.init_process_group(backend))
     deepspeed.init_distributed(dist_backend=backend, verbose=False)
     training = plan.training
     dtype = choose_dtype(training.precision)
     size = model_size(load_config(base, plan.base_model.source), training)
-    sharding = choose_sharding(size, this_machine(), _wanted(training, dtype))
+    sharding = choose_sharding(size, this_machine(), Wanted.by(training, torch.finfo(dtype).bits // 8))
     # Alive while loading, it makes Transformers give each rank only its part of the weights.
     zero3 = (
         HfDeepSpeedConfig(deepspeed_config(training, dtype, sharding.kind)) if sharding.stage == 3 else None
@@ -68,23 +70,12 @@ def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: T
 def this_machine() -> Machine:
     """As torchrun has set it up. Ranks on a CPU share the host's memory."""
     gpus_per_host = int(os.environ["LOCAL_WORLD_SIZE"])
-    host_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    host_bytes = host.memory_bytes()
     if torch.cuda.is_available():
         gpu_bytes = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
     else:
         gpu_bytes = host_bytes // gpus_per_host
     return Machine(int(os.environ["WORLD_SIZE"]), gpu_bytes, gpus_per_host, host_bytes)
-
-
-def _wanted(training: Training, dtype: torch.dtype) -> Wanted:
-    return Wanted(
-        method=training.method,
-        sharding=training.sharding,
-        gradient_checkpointing=training.gradient_checkpointing,
-        value_bytes=dtype.itemsize,
-        row_tokens=training.max_tokens,
-        step_tokens=training.batch_size_per_gpu * training.gradient_accumulation_steps * training.max_tokens,
-    )
 
 
 def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype):
@@ -100,5 +91,7 @@ def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype):
 
 
 def _announce(plan: Plan, model, machinery: str, dtype: torch.dtype) -> None:
+    if reason := why_padded(model.config, plan.training.max_tokens):
+        log(f"rows are padded, not packed: {reason}")
     counts = [getattr(p, "ds_numel", p.numel()) for p in model.parameters() if p.requires_grad]
     log(f"training {sum(counts) / 1e6:.1f} M weights ({plan.training.method}) with {machinery}, {dtype}")

@@ -119,14 +119,13 @@ class CheckpointStore:
         return None
 
     def commit(self, local: Path, name: str, epoch: float, parts: Parts) -> None:
-        """Uploads a checkpoint, then removes those that it makes superfluous, and the local copy."""
+        """Uploads a checkpoint, then removes those that it makes superfluous."""
         folder = self._folder.child(name)
         # One of this name may lie there: it must not pass for complete while it is overwritten.
         folder.delete([MANIFEST, DAMAGED_MARK])
         files = upload_folder(local, folder)
         commit_manifest(folder, "checkpoint", epoch, [*files, *parts.of_others(folder)])
         parts.remove(folder)
-        shutil.rmtree(local)
         log(f"checkpoint {name}: complete in {self._folder.uri}")
         self._remove(lambda checkpoint: checkpoint.epoch < epoch and not self._is_kept(checkpoint))
 
@@ -134,7 +133,6 @@ class CheckpointStore:
         """What the ranks of another node than the main one have written."""
         folder = self._folder.child(name)
         parts.write(folder, node, upload_folder(local, folder))
-        shutil.rmtree(local)
 
     def _is_kept(self, checkpoint: Checkpoint) -> bool:
         return any(checkpoint.name == epoch_name(epoch) for epoch in self._keep_epochs)

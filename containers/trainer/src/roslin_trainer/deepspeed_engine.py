@@ -7,6 +7,7 @@ import torch
 import torch.distributed as distributed
 
 from roslin_trainer.batches import without_labels
+from roslin_trainer.compat import has_fused_adam
 from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE, keep_freed_memory
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
@@ -133,7 +134,7 @@ def deepspeed_config(training: Training, dtype: torch.dtype, kind: str) -> dict:
                 "weight_decay": training.weight_decay,
                 # PyTorch's own: DeepSpeed's is compiled at run time, and the image has no compiler.
                 "torch_adam": True,
-                "fused": True,
+                "fused": has_fused_adam(torch.cuda.is_available() and kind != "zero3-offload"),
             },
         },
     }

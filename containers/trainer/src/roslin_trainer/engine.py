@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from roslin_trainer.compat import has_fused_adam
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
 from roslin_trainer.packing import collate_for, reads_packs
@@ -84,7 +85,7 @@ class TorchEngine:
             lr=training.learning_rate,
             betas=ADAM_BETAS,
             weight_decay=training.weight_decay,
-            fused=True,
+            fused=has_fused_adam(on_gpu=False),
         )
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:

@@ -1,8 +1,11 @@
-"""Errors a person can act on, and the translation of everything else into one."""
+"""Errors a person can act on, and the translation of everything else into one.
+
+Does without PyTorch where nothing else has imported it: a step's first words wait for no import.
+"""
 
 import errno
+import sys
 
-import torch
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -98,14 +101,16 @@ def out_of_memory(error: BaseException, estimate: str | None = None) -> TrainerE
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.cuda.OutOfMemoryError)):
         return True
     # The CPU allocator has no exception class of its own.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _gpu_memory() -> str:
-    if not torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if not torch or not torch.cuda.is_available():
         return ""
     gib = 2**30
     free, total = torch.cuda.mem_get_info()

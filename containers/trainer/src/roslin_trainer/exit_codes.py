@@ -26,3 +26,5 @@ class ExitCode(IntEnum):
 
 # All ranks end together in these ways, once each has done its part: no rank waits for another any more.
 ENDS_OF_ALL_RANKS = frozenset({ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.DIVERGED})
+# What a rank may end with only because another one failed: it knows no more than that it lost its peers.
+SYMPTOMS = frozenset({ExitCode.UNEXPECTED, ExitCode.COMMUNICATION_FAILED, ExitCode.HUNG})

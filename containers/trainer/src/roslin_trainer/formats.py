@@ -49,21 +49,22 @@ def _read_dolly(value: dict) -> Row:
 
 
 def _read_chat(value: dict) -> Row:
-    """The system's text goes before the first user's, with an empty line between."""
+    """The system's text, where it says anything, goes before the first user's, with an empty line between."""
     messages = value.get("messages")
     if not isinstance(messages, list) or not messages:
         raise WrongRow("messages must be a list and not empty")
     turns = [_read_message(message, index) for index, message in enumerate(messages)]
-    system = f"{turns[0][1]}\n\n" if turns[0][0] == "system" else ""
-    dialogue = turns[1:] if system else turns
+    has_system = turns[0][0] == "system"
+    dialogue = turns[1:] if has_system else turns
     for index, (role, _) in enumerate(dialogue):
         expected = ("user", "assistant")[index % 2]
         if role != expected:
-            raise WrongRow(f"messages.{index + bool(system)}.role must be {expected} here, not {role}")
+            raise WrongRow(f"messages.{index + has_system}.role must be {expected} here, not {role}")
     if len(dialogue) == 0 or len(dialogue) % 2:
         raise WrongRow("messages must end with one of the assistant")
     asked, answered = [text for _, text in dialogue[::2]], [text for _, text in dialogue[1::2]]
-    asked[0] = system + asked[0]
+    if has_system and turns[0][1].strip(BLANK):
+        asked[0] = f"{turns[0][1]}\n\n{asked[0]}"
     return tuple(
         Exchange(instruction, "", output) for instruction, output in zip(asked, answered, strict=True)
     )
@@ -75,7 +76,9 @@ def _read_message(message: object, index: int) -> tuple[str, str]:
     role = message.get("role")
     if role not in ("system", "user", "assistant"):
         raise WrongRow(f"messages.{index}.role must be system, user or assistant")
-    return role, _text(message, "content", f"messages.{index}.")
+    # Public data have systems that say nothing.
+    read = _optional_text if role == "system" else _text
+    return role, read(message, "content", f"messages.{index}.")
 
 
 def _text(value: dict, field: str, parent: str = "") -> str:
@@ -85,12 +88,12 @@ def _text(value: dict, field: str, parent: str = "") -> str:
     return _well_formed(text, f"{parent}{field}")
 
 
-def _optional_text(value: dict, field: str) -> str:
+def _optional_text(value: dict, field: str, parent: str = "") -> str:
     """Empty where the field is missing or null, as exports of tables have it."""
     text = value.get(field)
     if text is not None and not isinstance(text, str):
-        raise WrongRow(f"{field} must be text")
-    return _well_formed(text or "", field)
+        raise WrongRow(f"{parent}{field} must be text")
+    return _well_formed(text or "", f"{parent}{field}")
 
 
 def _well_formed(text: str, field: str) -> str:

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 from roslin_trainer.errors import TrainerError
-from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.exit_codes import SYMPTOMS, ExitCode
+from roslin_trainer.inputs import Inputs
 from roslin_trainer.log import log
 from roslin_trainer.nodes import Nodes
-from roslin_trainer.rank import Inputs
 from roslin_trainer.signals import StopSignal
 from roslin_trainer.stacks import STACKS_SIGNAL
+from roslin_trainer.stop_file import ended_at_once, forbids_checkpoint
+from roslin_trainer.storage import Folder
 
 POLL_SECONDS = 0.2
 STACKS_SECONDS = 2.0
@@ -22,8 +24,10 @@ STACKS_SECONDS = 2.0
 MASTER_PORT = "29500"
 
 
-def run_ranks(count: int, nodes: Nodes, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
-    """Returns when all ranks of this node are done. Raises the error that the first failed one left."""
+def run_ranks(
+    count: int, nodes: Nodes, plan_uri: str, run_folder: Folder, inputs: Inputs, stop: StopSignal
+) -> None:
+    """Returns when all ranks of this node are done. Raises the error that made them fail."""
     inputs.ranks.mkdir(parents=True)
     environment = {
         **os.environ,
@@ -37,13 +41,20 @@ def run_ranks(count: int, nodes: Nodes, plan_uri: str, inputs: Inputs, stop: Sto
         # A session of its own: a terminal's Ctrl-C reaches this process, which passes it on in its own way.
         process = subprocess.Popen(command, env=environment, start_new_session=True)
         told: set[int] = set()
+        is_asked = False
         while process.poll() is None:
+            if stop.requested and not is_asked:
+                is_asked = True
+                if forbids_checkpoint(run_folder):
+                    _kill_ranks(inputs, process)
+                    raise ended_at_once()
             if stop.requested:
                 _tell_new_ranks(inputs, stop, told)
             if any(error["exitCode"] == ExitCode.HUNG for error in _errors(inputs)):
-                _end_hung_ranks(inputs, process)
+                _show_stacks(inputs)
+                _kill_ranks(inputs, process)
             time.sleep(POLL_SECONDS)
-    _raise_first_error(inputs, process.returncode)
+    _raise_cause(inputs, process.returncode)
 
 
 def torchrun_arguments(ranks_per_node: int, nodes: Nodes) -> list[str]:
@@ -67,7 +78,7 @@ def _tell_new_ranks(inputs: Inputs, stop: StopSignal, told: set[int]) -> None:
     _signal(new, signal.SIGTERM)
 
 
-def _end_hung_ranks(inputs: Inputs, process: subprocess.Popen) -> None:
+def _show_stacks(inputs: Inputs) -> None:
     """The stacks of every rank into the log, whichever noticed: the one to blame is often another."""
     pids = _pids(inputs)
     _signal(pids.values(), STACKS_SIGNAL)
@@ -76,7 +87,10 @@ def _end_hung_ranks(inputs: Inputs, process: subprocess.Popen) -> None:
         file = inputs.stacks_file(rank)
         stacks = file.read_text() if file.exists() else ""
         log(f"stacks of rank {rank}:\n{stacks or '(it did not answer)'}")
-    _signal([*pids.values(), process.pid], signal.SIGKILL)
+
+
+def _kill_ranks(inputs: Inputs, process: subprocess.Popen) -> None:
+    _signal([*_pids(inputs).values(), process.pid], signal.SIGKILL)
     process.wait()
 
 
@@ -94,14 +108,16 @@ def _signal(pids, number: int) -> None:
 
 
 def _errors(inputs: Inputs) -> list[dict]:
-    """What failed ranks have left, the first one first: the others fail because they miss it."""
+    """What failed ranks have left, the first one first."""
     files: list[Path] = sorted(inputs.ranks.glob("*.error.json"), key=lambda path: path.stat().st_mtime_ns)
     return [json.loads(file.read_text()) for file in files]
 
 
-def _raise_first_error(inputs: Inputs, return_code: int) -> None:
+def _raise_cause(inputs: Inputs, return_code: int) -> None:
+    """The first error that no other rank's failure explains, else the first: others fail for missing it."""
     if errors := _errors(inputs):
-        raise TrainerError.from_json(errors[0])
+        cause = next((error for error in errors if error["exitCode"] not in SYMPTOMS), errors[0])
+        raise TrainerError.from_json(cause)
     if return_code != 0:
         raise RuntimeError(
             f"the training processes ended with code {return_code} and left no reason (killed?)"

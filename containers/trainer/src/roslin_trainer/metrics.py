@@ -15,6 +15,9 @@ from roslin_trainer.storage import Folder
 
 METRICS_FILE = "metrics.json"
 FLUSH_SECONDS = 2.0
+# Each write is a request that is paid for: a long run is looked at less often than a short one.
+FLUSH_SHARE_OF_RUN = 1 / 60
+MOST_FLUSH_SECONDS = 10.0
 MAX_POINTS = 1000
 COLUMNS = (
     "step",
@@ -234,7 +237,7 @@ class Metrics:
         return round(1 - sum(step.tokens for step in self._recent) / computed, 4) if computed else None
 
     def _run(self) -> None:
-        while not self._closed.wait(FLUSH_SECONDS):
+        while not self._closed.wait(flush_seconds(self._budget.elapsed_seconds)):
             try:
                 self._write()
             except Exception as error:
@@ -245,6 +248,11 @@ class Metrics:
         with self._lock:
             value = self._object()
         self._folder.write(METRICS_FILE, json.dumps(value, allow_nan=False).encode())
+
+
+def flush_seconds(elapsed_seconds: float) -> float:
+    """Every 2 seconds in the first two minutes of training, every 10 from the tenth on."""
+    return max(FLUSH_SECONDS, min(MOST_FLUSH_SECONDS, elapsed_seconds * FLUSH_SHARE_OF_RUN))
 
 
 def _mean(values) -> float:

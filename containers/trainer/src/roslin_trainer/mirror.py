@@ -7,6 +7,7 @@ import torch
 from huggingface_hub import HfApi, hf_hub_download
 from transformers import AutoModelForCausalLM
 
+from roslin_trainer.compat import DTYPE
 from roslin_trainer.errors import model_unreadable
 from roslin_trainer.log import log
 from roslin_trainer.manifest import MANIFEST, Manifest, ManifestFile, commit_folder, describe, read_manifest
@@ -109,7 +110,7 @@ def convert_gguf(folder: Path, gguf_file: str, target: Path, source: str) -> Non
         # A model loaded from .gguf counts as quantised and refuses to be saved; a fresh one does not.
         config = loaded.config
         del config.quantization_config
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_config(config, **{DTYPE: torch.bfloat16})
         model.load_state_dict(loaded.state_dict())
         model.generation_config = loaded.generation_config
         model.save_pretrained(target)

@@ -3,11 +3,10 @@
 import os
 import warnings
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -18,11 +17,17 @@ from transformers import (
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
-from roslin_trainer.errors import TrainerError, as_trainer_error, model_unreadable
+from roslin_trainer.compat import DTYPE
+from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
 from roslin_trainer.precision import resolve_precision
+from roslin_trainer.quantisation import check_quantisation
 from roslin_trainer.sharding import ModelSize
+
+if TYPE_CHECKING:
+    # Where adapters are trained, and not before: it takes seconds to import.
+    from peft import PeftModel
 
 
 def quiet_libraries() -> None:
@@ -33,6 +38,9 @@ def quiet_libraries() -> None:
     if not torch.cuda.is_available():
         # DeepSpeed, which Transformers imports where it finds it, otherwise warns that there is no GPU.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
+quiet_libraries()
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def load_model(
     """`attention` is an implementation's name; None means SDPA where Transformers has it, else eager."""
     with reading_model(source):
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, **_gguf(gguf_file)
+            folder, attn_implementation=attention, **{DTYPE: dtype}, **_gguf(gguf_file)
         )
     return with_fused_gelu(model)
 
@@ -78,17 +86,6 @@ def with_fused_gelu(model: PreTrainedModel) -> PreTrainedModel:
             if isinstance(child, NewGELUActivation):
                 setattr(module, name, torch.nn.GELU(approximate="tanh"))
     return model
-
-
-def check_quantisation(training: Training) -> None:
-    """Raises TrainerError QUANTISATION_MISSING where qlora's library is not installed."""
-    if training.method == "qlora" and not find_spec("bitsandbytes"):
-        raise TrainerError(
-            ExitCode.USER_ERROR,
-            "QUANTISATION_MISSING",
-            "training.method is qlora, and this trainer has no bitsandbytes, which keeps weights in 4 bits.",
-            "Install the trainer with its gpu extra, as Roslin's image does; or set training.method to lora.",
-        )
 
 
 def load_quantised(
@@ -107,13 +104,14 @@ def load_quantised(
         bnb_4bit_compute_dtype=compute_dtype,
     )
     with reading_model(source):
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=compute_dtype,
             attn_implementation=attention,
             quantization_config=config,
             device_map={"": device},
+            **{DTYPE: compute_dtype},
         )
+    return with_fused_gelu(model)
 
 
 def load_base(
@@ -131,7 +129,8 @@ def _gguf(file: str | None) -> dict:
 
 def stored_dtype(config) -> torch.dtype:
     """The precision that the base model's files are in, and the finished model's will be."""
-    return config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
+    dtype = getattr(config, DTYPE)
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
 def choose_dtype(precision: str) -> torch.dtype:
@@ -143,8 +142,10 @@ def choose_dtype(precision: str) -> torch.dtype:
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[resolved]
 
 
-def with_adapters(model: PreTrainedModel, training: Training, source: str) -> PeftModel:
+def with_adapters(model: PreTrainedModel, training: Training, source: str) -> "PeftModel":
     """Freezes the model and adds low-rank adapters to every linear layer but the output head."""
+    from peft import LoraConfig, get_peft_model
+
     config = LoraConfig(
         r=training.lora.rank,
         lora_alpha=training.lora.alpha,
@@ -179,13 +180,15 @@ def enable_gradient_checkpointing(model) -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
-def load_adapters(model: PreTrainedModel, folder: Path, is_trainable: bool = False) -> PeftModel:
+def load_adapters(model: PreTrainedModel, folder: Path, is_trainable: bool = False) -> "PeftModel":
+    from peft import PeftModel
+
     return PeftModel.from_pretrained(model, folder, is_trainable=is_trainable)
 
 
 def save_weights(model, folder: Path, weights: dict | None = None) -> None:
     """The adapters of an adapted model, all weights of another. `weights` replaces the model's own."""
-    if isinstance(model, PeftModel):
+    if hasattr(model, "peft_config"):
         # "auto" would ask the Hub whether the vocabulary has grown; Roslin never resizes it.
         model.save_pretrained(folder, state_dict=weights, save_embedding_layers=False)
         (folder / "README.md").unlink()

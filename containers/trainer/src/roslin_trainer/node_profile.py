@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Protocol
 
 from roslin_trainer import host
+from roslin_trainer.instance_metadata import open_metadata
 from roslin_trainer.log import log
 from roslin_trainer.nodes import read_nodes
 from roslin_trainer.nvml import MIB, CallError, Gpu, GpuSample, Nvml, NvmlMissing
@@ -108,7 +109,8 @@ class NodeProfile:
         self._attempt(self.write)
 
     def _read_slow_facts(self) -> None:
-        self._facts["instanceType"] = host.instance_type()
+        metadata = open_metadata()
+        self._facts["instanceType"] = metadata.get("instance-type") if metadata else None
         self._earlier = _earlier_attempts(self._folder.read(self._path))
         if self._reader:
             self._facts["topology"] = self._reader.topology()
@@ -152,7 +154,7 @@ def _facts(reader: GpuReader | None, note: str | None) -> dict:
         "note": note,
         "instanceType": None,
         "cpus": host.cpu_count(),
-        "memoryMiB": host.memory_mib(),
+        "memoryMiB": round(host.memory_bytes() / MIB),
         "driverVersion": reader.driver_version if reader else None,
         "cudaDriverVersion": ".".join(map(str, reader.cuda_driver_version)) if reader else None,
         "gpus": [_describe(gpu) for gpu in reader.gpus] if reader else [],

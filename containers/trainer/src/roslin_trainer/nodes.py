@@ -30,6 +30,11 @@ def read_nodes(environment: Mapping[str, str] = os.environ) -> Nodes:
     return Nodes(count, index, address)
 
 
+def job_id(environment: Mapping[str, str] = os.environ) -> str | None:
+    """As SubmitJob named the job; None outside of Batch. A node's own has the node's index after it."""
+    return environment.get("AWS_BATCH_JOB_ID", "").partition("#")[0] or None
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a rank runs. Its node's leader uploads what all ranks of the node have written."""

@@ -69,7 +69,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one training job may take. The price is that of its instance, 0 on one's own machine."""
+    """What training may take: hours an attempt, dollars in all. The price is 0 on one's own machine."""
 
     max_hours: float
     max_usd: float | None
@@ -196,7 +196,8 @@ def _view(content: dict) -> Plan:
         ),
         limits=Limits(
             max_hours=limits["maxHours"],
-            max_usd=limits.get("maxUsd"),
+            # Plans made before there were budgets have the recipe's limit alone.
+            max_usd=content.get("trainingBudgetUsd", limits.get("maxUsd")),
             price_usd_per_hour=option["priceUsdPerHour"],
         ),
         capacity=Capacity(option["purchase"], option.get("reason")),

@@ -5,6 +5,7 @@ from roslin_trainer.exit_codes import ExitCode
 
 # Ampere: the first generation with bf16. Earlier ones only emulate it, many times slower.
 BF16_CAPABILITY = (8, 0)
+VALUE_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
 
 def resolve_precision(wanted: str, capability: tuple[int, int] | None, device: str) -> tuple[str, str]:

@@ -15,9 +15,10 @@ from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.log import log
 from roslin_trainer.manifest import Manifest, commit_folder, fetch_folder, read_manifest
 from roslin_trainer.mirror import is_weights, mirror_base_model
-from roslin_trainer.model import check_quantisation, load_config, load_tokenizer
+from roslin_trainer.model import load_config, load_tokenizer
 from roslin_trainer.plan import Plan
 from roslin_trainer.prompt import prompt_tokens
+from roslin_trainer.quantisation import check_quantisation
 from roslin_trainer.row_statistics import padding_statistics, row_statistics
 from roslin_trainer.storage import Folder, open_folder, read_file
 from roslin_trainer.tokens import save_rows, split_held_out, tokenize_row

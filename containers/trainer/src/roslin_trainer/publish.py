@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from roslin_trainer.checkpoint import CheckpointStore, is_weights
+from roslin_trainer.inputs import Inputs
 from roslin_trainer.log import log
 from roslin_trainer.manifest import commit_folder, fetch_folder, read_manifest
 from roslin_trainer.mirror import is_weights as is_model_weights
@@ -14,7 +15,7 @@ from roslin_trainer.plan import Plan
 from roslin_trainer.storage import open_folder
 
 
-def publish_model(plan: Plan, store: CheckpointStore, base_folder: Path, scratch: Path) -> None:
+def publish_model(plan: Plan, store: CheckpointStore, inputs: Inputs) -> None:
     """Does nothing where the model is complete already."""
     target = open_folder(plan.model_uri)
     epochs = plan.training.epochs
@@ -24,9 +25,13 @@ def publish_model(plan: Plan, store: CheckpointStore, base_folder: Path, scratch
     checkpoint = store.of_epoch(epochs)
     if checkpoint is None:
         raise RuntimeError(f"the checkpoint of epoch {epochs} is gone from {plan.run_uri}")
-    weights = fetch_folder(checkpoint.folder, checkpoint.manifest, scratch / "last-epoch", is_weights)
-    finished = scratch / "model"
-    write_model(plan, base_folder, weights, finished)
+    # This attempt's own, just uploaded; where an earlier one wrote it, it is in storage alone.
+    weights = inputs.checkpoints / checkpoint.name
+    if not weights.exists():
+        weights = inputs.scratch / "last-epoch"
+        fetch_folder(checkpoint.folder, checkpoint.manifest, weights, is_weights)
+    finished = inputs.scratch / "model"
+    write_model(plan, inputs.base, weights, finished)
     commit_folder(finished, target, "model", epochs)
     log(f"model: complete at {target.uri}")
 

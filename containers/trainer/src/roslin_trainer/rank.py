@@ -10,15 +10,15 @@ from pathlib import Path
 
 import torch
 
-from roslin_trainer.budget import Budget
+from roslin_trainer.budget import Budget, HourlyPrice
 from roslin_trainer.build_engine import deepspeed_engine, torch_engine
 from roslin_trainer.checkpoint import CheckpointStore, read_position
 from roslin_trainer.checkpoint_interval import CheckpointInterval
 from roslin_trainer.errors import TrainerError, as_trainer_error, is_out_of_memory, out_of_memory
 from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, ExitCode
 from roslin_trainer.files import write_whole
+from roslin_trainer.inputs import Inputs
 from roslin_trainer.metrics import Metrics
-from roslin_trainer.model import quiet_libraries
 from roslin_trainer.nodes import read_place
 from roslin_trainer.parent import end_with_parent
 from roslin_trainer.plan import Plan, read_plan
@@ -28,36 +28,13 @@ from roslin_trainer.raw_series import RawSeries
 from roslin_trainer.saver import CheckpointSaver
 from roslin_trainer.signals import StopSignal
 from roslin_trainer.stacks import write_stacks_on_signal, write_stacks_to_log
-from roslin_trainer.start import check_same_start, earlier_seconds, start_parts
+from roslin_trainer.start import check_same_start, earlier_attempts, start_parts
 from roslin_trainer.storage import open_folder
 from roslin_trainer.tokens import load_rows
 from roslin_trainer.train import Rows, Trainer, batch_plan
 from roslin_trainer.watchdog import Watchdog
 
 SUPERVISOR_SECONDS = 20.0
-
-
-class Inputs:
-    """What the train step has fetched to the scratch disk, for all ranks of this machine."""
-
-    def __init__(self, scratch: Path, started_at: float | None = None):
-        """`started_at` is the Unix time at which the attempt began."""
-        self.scratch = scratch
-        self.started_at = time.time() if started_at is None else started_at
-        self.base = scratch / "base"
-        self.rows = scratch / "rows"
-        self.checkpoint = scratch / "checkpoint"
-        self.ranks = scratch / "ranks"
-        self.stop_notice = scratch / "stop.json"
-
-    def pid_file(self, rank: int) -> Path:
-        return self.ranks / f"{rank}.pid"
-
-    def error_file(self, rank: int) -> Path:
-        return self.ranks / f"{rank}.error.json"
-
-    def stacks_file(self, rank: int) -> Path:
-        return self.ranks / f"{rank}.stacks"
 
 
 def run_rank(plan: Plan, inputs: Inputs, stop: StopSignal, on_hang: Callable[[TrainerError], None]) -> None:
@@ -79,7 +56,13 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
     engine = build(plan, inputs.base, checkpoint, rows.train[0])
     check_same_start(engine, position)
     run_folder = open_folder(plan.run_uri)
-    budget = Budget(plan.limits, inputs.started_at, earlier_seconds(run_folder, position))
+    planned_usd = plan.limits.price_usd_per_hour
+    budget = Budget(
+        plan.limits,
+        inputs.started_at,
+        earlier_attempts(run_folder, position, planned_usd),
+        HourlyPrice(planned_usd, inputs.price),
+    )
     steps_per_epoch = batch_plan(plan, rows.train, engine).steps_per_epoch
     device = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else "cpu"
     metrics = Metrics(
@@ -97,7 +80,7 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
         read_place(),
         start_parts(engine),
         CheckpointInterval(plan.capacity.purchase),
-        inputs.scratch,
+        inputs.checkpoints,
     )
     trainer = Trainer(plan, engine, rows, saver, metrics, budget, watchdog)
     if checkpoint:
@@ -108,7 +91,6 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
 def main() -> None:
     """The entry of a process that torchrun starts. Its error goes to a file: torchrun loses exit codes."""
     end_with_parent(os.getppid())
-    quiet_libraries()
     rank = int(os.environ["RANK"])
     inputs = Inputs(Path(os.environ["ROSLIN_SCRATCH_DIR"]), float(os.environ["ROSLIN_STARTED_AT"]))
     stop = StopSignal(inputs.stop_notice)

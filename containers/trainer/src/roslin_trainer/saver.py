@@ -1,5 +1,6 @@
 """Saves checkpoints: written to the scratch disk by all ranks, uploaded beside the steps that follow."""
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,15 +24,17 @@ class CheckpointSaver:
         place: Place,
         parts: Parts,
         interval: CheckpointInterval,
-        scratch: Path,
+        folder: Path,
     ):
         self._engine = engine
         self._store = store
         self._place = place
         self._parts = parts
         self._interval = interval
-        self._folder = scratch / "checkpoints"
+        self._folder = folder
         self._uploader = Uploader()
+        # Stays on the disk until the next one is on its way: publishing reads the last one there.
+        self._uploaded: Path | None = None
         self._upload_seconds: float | None = None
         self._log(f"checkpoints: at each epoch's end, and every {interval.seconds:.0f} s: {interval.reason}")
 
@@ -74,10 +77,14 @@ class CheckpointSaver:
 
     def _upload(self, local: Path, name: str, epoch: float, also_upload: Callable[[], None]) -> None:
         started = time.monotonic()
+        if self._uploaded:
+            shutil.rmtree(self._uploaded)
+            self._uploaded = None
         if self._place.node == 0:
             self._store.commit(local, name, epoch, self._parts)
         else:
             self._store.upload_part(local, name, self._parts, self._place.node)
+        self._uploaded = local
         also_upload()
         self._upload_seconds = time.monotonic() - started
         self._interval.uploaded(self._upload_seconds)

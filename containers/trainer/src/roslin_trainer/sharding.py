@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.plan import Training
 
 # Bytes per trained weight: its 32-bit copy and Adam's two moments; its gradient in 32 bits, during the step.
 OPTIMIZER_BYTES = 12
@@ -59,6 +60,19 @@ class Wanted:
     row_tokens: int
     step_tokens: int
 
+    @classmethod
+    def by(cls, training: Training, value_bytes: int) -> "Wanted":
+        """`value_bytes` are those of a value in the precision that is trained in."""
+        rows_per_step = training.batch_size_per_gpu * training.gradient_accumulation_steps
+        return cls(
+            method=training.method,
+            sharding=training.sharding,
+            gradient_checkpointing=training.gradient_checkpointing,
+            value_bytes=value_bytes,
+            row_tokens=training.max_tokens,
+            step_tokens=rows_per_step * training.max_tokens,
+        )
+
 
 @dataclass(frozen=True)
 class Sharding:
@@ -75,7 +89,7 @@ class Sharding:
 
 
 def choose_sharding(size: ModelSize, machine: Machine, wanted: Wanted) -> Sharding:
-    """The first that fits of what `_candidates` offers. Raises TrainerError MODEL_TOO_LARGE.
+    """The first that fits of what `_candidates` offers. Raises TrainerError GPU_MEMORY_TOO_SMALL.
 
     A kind that the recipe names is taken also where the estimate says that it does not fit.
     """
@@ -94,8 +108,8 @@ def choose_sharding(size: ModelSize, machine: Machine, wanted: Wanted) -> Shardi
         reason = f"{_name(kind)}: as the recipe says, although by the estimate {need.refusal}"
         return Sharding(kind, checkpointing, wanted.row_tokens, reason)
     raise TrainerError(
-        ExitCode.RESOURCES_MISSING,
-        "MODEL_TOO_LARGE",
+        ExitCode.GPU_MEMORY_TOO_SMALL,
+        "GPU_MEMORY_TOO_SMALL",
         f"{need.states} do not fit {need.gpus}, whatever is spread over them: {need.refusal}.",
         "Choose an instance with more GPU memory or more GPUs, training.method lora or qlora, "
         "or a lower training.maxTokens; training.sharding overrides this estimate.",

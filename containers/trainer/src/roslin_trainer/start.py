@@ -4,6 +4,7 @@ import json
 import math
 import secrets
 
+from roslin_trainer.budget import Spent
 from roslin_trainer.checkpoint import Position
 from roslin_trainer.checkpoint_parts import Parts
 from roslin_trainer.engine import Engine
@@ -33,13 +34,20 @@ def check_same_start(engine: Engine, position: Position | None) -> None:
         )
 
 
-def earlier_seconds(run_folder: Folder, position: Position | None) -> float:
-    """The time of earlier attempts: of those that were killed, their metrics know it better."""
+def earlier_attempts(run_folder: Folder, position: Position | None, price_usd_per_hour: float) -> Spent:
+    """Time and cost of earlier attempts: of those that were killed, their metrics know it better.
+
+    Time that no metrics give the cost of is counted at the plan's price.
+    """
     try:
         metrics = json.loads(run_folder.read(METRICS_FILE) or "{}")
     except ValueError:
         metrics = {}
-    return max(position.elapsed_seconds if position else 0.0, metrics.get("elapsedSeconds") or 0.0)
+    counted_usd, counted_seconds = metrics.get("costUsd"), metrics.get("elapsedSeconds") or 0.0
+    seconds = max(position.elapsed_seconds if position else 0.0, counted_seconds)
+    if counted_usd is None:
+        counted_usd, counted_seconds = 0.0, 0.0
+    return Spent(seconds, counted_usd + (seconds - counted_seconds) / 3600 * price_usd_per_hour)
 
 
 def start_parts(engine: Engine) -> Parts:

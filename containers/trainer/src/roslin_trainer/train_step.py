@@ -1,24 +1,27 @@
-"""The train step: fetches what training reads, trains, and publishes the model."""
+"""The train step: fetches what training reads, trains, and publishes the model.
+
+What takes seconds to import is imported where it is needed: beside ranks, that is when they are done.
+"""
 
 import os
+import shutil
 import signal
 
 from roslin_trainer.checkpoint import CheckpointStore, is_read_by
 from roslin_trainer.error_file import error_of_another_node, write_error
 from roslin_trainer.errors import TrainerError, as_trainer_error
-from roslin_trainer.exit_codes import ExitCode
-from roslin_trainer.inputs import fetch_complete
+from roslin_trainer.exit_codes import SYMPTOMS
+from roslin_trainer.inputs import Inputs, fetch_complete
 from roslin_trainer.launch import run_ranks
 from roslin_trainer.log import log
 from roslin_trainer.node_profile import NodeProfile
 from roslin_trainer.nodes import Nodes, read_nodes
 from roslin_trainer.plan import Plan
-from roslin_trainer.preflight import check_node
-from roslin_trainer.publish import publish_model
-from roslin_trainer.rank import Inputs, run_rank
+from roslin_trainer.preflight.node import check_node
 from roslin_trainer.signals import StopNotice, StopSignal
 from roslin_trainer.spot_notice import SpotWatch
 from roslin_trainer.stacks import write_stacks_to_log
+from roslin_trainer.stop_file import StopWatch, ended_at_once
 from roslin_trainer.storage import open_folder
 
 
@@ -37,11 +40,16 @@ def _train(plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal, nodes: N
         fetch_complete(plan.prepared_uri, inputs.rows)
         store.fetch_newest(inputs.checkpoint, is_read_by(own_ranks))
         if plan.gpus == 0 and count == 1 and nodes.count == 1:
-            run_rank(plan, inputs, stop, lambda error: _end_hung(plan_uri, error))
+            from roslin_trainer.rank import run_rank
+
+            with StopWatch(stop, open_folder(plan.run_uri), lambda: _end(plan_uri, inputs, ended_at_once())):
+                run_rank(plan, inputs, stop, lambda error: _end_hung(plan_uri, inputs, error))
         else:
-            _run_ranks(count, nodes, plan_uri, inputs, stop)
+            _run_ranks(count, nodes, plan, plan_uri, inputs, stop)
         if nodes.is_main:
-            publish_model(plan, store, inputs.base, inputs.scratch)
+            from roslin_trainer.publish import publish_model
+
+            publish_model(plan, store, inputs)
 
 
 def ranks_per_node(plan: Plan) -> int:
@@ -49,13 +57,12 @@ def ranks_per_node(plan: Plan) -> int:
     return plan.gpus or int(os.environ.get("ROSLIN_CPU_RANKS", "1"))
 
 
-def _run_ranks(count: int, nodes: Nodes, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
+def _run_ranks(count: int, nodes: Nodes, plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSignal) -> None:
     try:
-        run_ranks(count, nodes, plan_uri, inputs, stop)
+        run_ranks(count, nodes, plan_uri, open_folder(plan.run_uri), inputs, stop)
     except Exception as error:
         # A rank that lost its peers knows only that: theirs is the cause.
-        is_cause = as_trainer_error(error).exit_code != ExitCode.UNEXPECTED
-        if nodes.count == 1 or is_cause:
+        if nodes.count == 1 or as_trainer_error(error).exit_code not in SYMPTOMS:
             raise
         if cause := error_of_another_node(plan_uri):
             raise cause from error
@@ -69,8 +76,14 @@ def _pass_on(notice: StopNotice, stop: StopSignal) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end_hung(plan_uri: str, error: TrainerError) -> None:
-    log(f"train failed: {error.message} [{error.code}, exit code {int(error.exit_code)}]")
+def _end_hung(plan_uri: str, inputs: Inputs, error: TrainerError) -> None:
     write_stacks_to_log()
+    _end(plan_uri, inputs, error)
+
+
+def _end(plan_uri: str, inputs: Inputs, error: TrainerError) -> None:
+    """From a thread beside the main one, which may be stuck or busy."""
+    log(f"train failed: {error.message} [{error.code}, exit code {int(error.exit_code)}]")
     write_error(plan_uri, "train", error)
+    shutil.rmtree(inputs.scratch, ignore_errors=True)
     os._exit(error.exit_code)

@@ -45,8 +45,8 @@ def _mismatch(what: str) -> TrainerError:
         ExitCode.DRIVER_MISMATCH,
         "DRIVER_MISMATCH",
         f"{what}.",
-        "Use a machine image with a driver of R535 to R580 (amiId in the team file), or the trainer image "
-        "for the driver that there is (trainerImage).",
+        "Use a machine image with a driver of R535 to R580 (amiId in the team file); from 515.105.01 on "
+        "there is the trainer image's variant driver515 (trainerImage; docs/images.md).",
     )
 
 

@@ -1,4 +1,4 @@
-"""GPUs: how many, with kernels for them, with enough memory."""
+"""GPUs: how many, with kernels for them."""
 
 import re
 
@@ -6,16 +6,6 @@ from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.machine import Machine
-
-GIB = 2**30
-# The arithmetic of the plan (core/memory.ts, memoryFit), where the sources are.
-STATE_BYTES = {"full": 16, "lora": 2, "qlora": 0.7}
-WORKING_BYTES = 4 * GIB
-USABLE_FRACTION = 0.92
-# Of the 16 bytes a weight of full training, those that a way of sharding leaves whole on every GPU, and those
-# that it takes off the GPUs (Rajbhandari et al., ZeRO, table 1; ZeRO-Offload moves the optimizer's states).
-WHOLE_BYTES = {"none": 16, "zero2": 2, "zero3": 0, "zero3-offload": 0}
-OFFLOADED_BYTES = {"zero3-offload": 12}
 
 
 def check_count(plan: Plan, machine: Machine) -> str:
@@ -48,42 +38,6 @@ def check_architecture(plan: Plan, machine: Machine) -> str:
                 "(trainerImage in the team file).",
             )
     return f"{_names(machine)} among {', '.join(machine.torch_architectures)}"
-
-
-def check_memory(plan: Plan, machine: Machine) -> str:
-    """The plan's estimate, with this machine's GPUs and the recipe's way of sharding."""
-    parameters = plan.base_model.parameters
-    if parameters is None or not machine.gpus:
-        return "not known"
-    smallest = min(machine.gpus, key=lambda gpu: gpu.memory_bytes)
-    usable = smallest.memory_bytes * USABLE_FRACTION
-    gpus = plan.gpus * machine.nodes
-    needed = parameters * _bytes_per_weight(plan, gpus) + WORKING_BYTES
-    arithmetic = (
-        f"{parameters / 1e9:.2f} B weights ({plan.training.method}, sharding {plan.training.sharding}) on "
-        f"{gpus} GPUs need {needed / GIB:.1f} GiB each, {usable / GIB:.1f} GiB are usable"
-    )
-    if needed > usable:
-        raise TrainerError(
-            ExitCode.GPU_MEMORY_TOO_SMALL,
-            "GPU_MEMORY_TOO_SMALL",
-            f"{smallest.name} is too small: {arithmetic}.",
-            "Choose a capacity option with larger or more GPUs, use training.method: lora, or set "
-            "training.sharding to zero3-offload, which is slower.",
-        )
-    return arithmetic
-
-
-def _bytes_per_weight(plan: Plan, gpus: int) -> float:
-    """On each GPU. `auto` is counted as the plan counts: all states spread over the GPUs, none taken off."""
-    method, sharding = plan.training.method, plan.training.sharding
-    total = STATE_BYTES[method]
-    if sharding == "auto":
-        return total / gpus
-    # Without full training there are only frozen weights: whole below ZeRO-3, and never taken off.
-    whole = WHOLE_BYTES[sharding] if method == "full" else total * (sharding in ("none", "zero2"))
-    offloaded = OFFLOADED_BYTES.get(sharding, 0) if method == "full" else 0
-    return whole + (total - whole - offloaded) / gpus
 
 
 def _runs_on(architecture: str, capability: tuple[int, int]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from roslin_trainer import host
 from roslin_trainer.nodes import read_nodes
 from roslin_trainer.nvml import Gpu, Nvml, NvmlMissing
 
@@ -30,6 +31,7 @@ class Machine:
     torch_architectures: tuple[str, ...]
     # Machines of the job, this one among them.
     nodes: int
+    memory_bytes: int
     scratch: Path
     scratch_free_bytes: int
     # None where the system has none.
@@ -55,6 +57,7 @@ def read_machine(scratch: Path) -> Machine:
         torch_gpus=torch.cuda.device_count(),
         torch_architectures=tuple(torch.cuda.get_arch_list()),
         nodes=read_nodes().count,
+        memory_bytes=host.memory_bytes(),
         scratch=scratch,
         scratch_free_bytes=shutil.disk_usage(scratch).free,
         shared_memory_bytes=_free_bytes(SHARED_MEMORY),

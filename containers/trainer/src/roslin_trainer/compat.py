@@ -1,0 +1,17 @@
+"""What PyTorch 2.0 and Transformers 4.49 call otherwise, or lack: those of the image's variant driver515."""
+
+import torch
+import transformers
+
+TRANSFORMERS = tuple(int(part) for part in transformers.__version__.split(".")[:2])
+TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
+
+# The registry of attention functions; None before Transformers 4.51, whose models take no attention of ours.
+AttentionInterface = getattr(transformers, "AttentionInterface", None)
+# Transformers' own name of the argument, and of the config's field, for a model's precision.
+DTYPE = "dtype" if TRANSFORMERS >= (4, 56) else "torch_dtype"
+
+
+def has_fused_adam(on_gpu: bool) -> bool:
+    """PyTorch before 2.4 has the fused AdamW on GPUs alone."""
+    return on_gpu or TORCH >= (2, 4)
