@@ -5,10 +5,23 @@ import { parseRecipe, type Recipe } from './recipe.ts'
 /** Stands for the team's bucket in a recipe that is deployed: its name is known only after the first deployment. */
 const BUCKET = 's3://{bucket}/'
 
+/** More than any recipe has. What is deeper would exhaust the stack of whoever looks into it. */
+const MOST_LEVELS = 12
+
+/** JSON of a recipe's kind, not looked into any further. */
+export const shallowJson = z
+  .record(z.string(), z.unknown())
+  .refine((value) => levelsAtMost(value, MOST_LEVELS), `nested at most ${MOST_LEVELS} levels deep`)
+
+function levelsAtMost(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every((inner) => levelsAtMost(inner, levels - 1))
+}
+
 /** Some of a recipe's fields, as they are nested there: `{training: {epochs: 3}}`. */
-export const overridesSchema = z
-  .record(z.string(), z.json())
-  .describe("Fields of the recipe to take instead of the file's, nested as there")
+export const overridesSchema = shallowJson.describe(
+  "Fields of the recipe to take instead of the file's, nested as there",
+)
 
 export type Overrides = z.output<typeof overridesSchema>
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { overridesSchema } from './deployed-recipe.ts'
+import { overridesSchema, shallowJson } from './deployed-recipe.ts'
 import type { Firing } from './firing.ts'
 import { recipeSchema, slug } from './recipe.ts'
 import { expressionProblem, timeZoneProblem } from './schedule-expression.ts'
@@ -52,7 +52,7 @@ export const teamScheduleSchema = z.strictObject({
 /** To the API. */
 export const newScheduleSchema = z.strictObject({
   ...timing,
-  recipe: z.record(z.string(), z.json()),
+  recipe: shallowJson,
   overrides: overridesSchema.default({}),
 })
 export type NewSchedule = z.input<typeof newScheduleSchema>

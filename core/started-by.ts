@@ -10,7 +10,8 @@ export const startedBySchema = z.discriminatedUnion('kind', [
     kind: z.literal('event'),
     source: z.string(),
     eventId: z.string(),
-    detail: z.record(z.string(), z.json()).optional(),
+    /** What came with it, as JSON text: the table holds no number or name of any kind. */
+    detail: z.string().optional(),
   }),
 ])
 

@@ -86,7 +86,7 @@ export function eventOccasion(
   event: {
     readonly source: string
     readonly eventId: string
-    readonly detail: Record<string, z.core.util.JSONType>
+    readonly detail: string
   },
 ): Occasion {
   return { subject: event.eventId, startedBy: { kind: 'event', ...event }, recipe }

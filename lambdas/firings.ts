@@ -2,9 +2,8 @@ import { ulid } from 'ulid'
 import { inBucket } from '../core/deployed-recipe.ts'
 import { RoslinError } from '../core/errors.ts'
 import { isUnchanged, UNCHANGED } from '../core/fingerprint.ts'
-import { isDue } from '../core/firing.ts'
 import { planSchema } from '../core/plan.ts'
-import { hasEnded, type RunStatus } from '../core/run.ts'
+import { hasEnded } from '../core/run.ts'
 import type { OpenFiring } from '../core/store/firing-store.ts'
 import { firings, runs } from './clients.ts'
 import { deployment } from './environment.ts'
@@ -67,36 +66,10 @@ async function lastSuccess(origin: string, before: string) {
   return undefined
 }
 
-/** Goes on with the firings that waited for what has come by now, and with those that somebody began and did not end. */
-export async function sweepFirings(now: Date): Promise<void> {
-  const failures: unknown[] = []
-  for (const firing of await firings.listOpen()) {
-    try {
-      await sweep(firing, now)
-    } catch (error) {
-      logger.error('firing not started', { origin: firing.origin, key: firing.key, error: error as Error })
-      failures.push(error)
-    }
-  }
-  if (failures.length > 0)
-    throw new Error(`${failures.length} firings could not be gone on with; the log has them`)
-}
-
-async function sweep(firing: OpenFiring, now: Date): Promise<void> {
-  const status = await statusOf(firing.after)
-  if (!isDue(firing, now, () => status)) return
-  if (firing.status === 'starting' && firing.runId) await startFiring({ ...firing, runId: firing.runId })
-  else await claimAndStart(firing)
-}
-
 /** Once: of several that try, one. */
 export async function claimAndStart({ origin, key }: Pick<OpenFiring, 'origin' | 'key'>): Promise<void> {
   await firings.claim({ origin, key }, ulid(), new Date().toISOString())
   // Read again: an occasion may have joined it in the last moment. One that was claimed and not ended is gone on with.
   const firing = await firings.get(origin, key)
   if (firing?.status === 'starting' && firing.runId) await startFiring({ ...firing, runId: firing.runId })
-}
-
-async function statusOf(runId: string | undefined): Promise<RunStatus | undefined> {
-  return runId === undefined ? undefined : (await runs.get(runId))?.run.status
 }

@@ -28,6 +28,7 @@ export function firingEntity(at: { readonly client: DynamoDBDocumentClient; read
         /** What is to be started, until it is decided. */
         recipe: { type: CustomAttributeType<Recipe>('any') },
         whenUnchanged: { type: ['skip', 'run'] as const },
+        overlap: { type: ['skip', 'queue', 'cancel-previous'] as const },
         /** Of a trigger: the newest of its occasions, as it sorts. */
         subject: { type: 'string' },
         /** The team, for as long as it is not decided. */

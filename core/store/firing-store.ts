@@ -1,4 +1,4 @@
-import type { Firing } from '../firing.ts'
+import type { Firing, Overlap } from '../firing.ts'
 import type { Recipe } from '../recipe.ts'
 import type { Occasion } from '../trigger.ts'
 import { applied } from './conditional.ts'
@@ -8,6 +8,9 @@ import type { RoslinTable } from './table.ts'
 export interface OpenFiring extends Firing {
   readonly recipe?: Recipe
   readonly whenUnchanged?: 'skip' | 'run'
+  /** Of a schedule's. */
+  readonly overlap?: Overlap
+  /** Of a trigger's: the newest of its occasions, as it sorts. */
   readonly subject?: string
 }
 
@@ -103,6 +106,7 @@ export class FiringStore {
           'openTeam',
           'recipe',
           'whenUnchanged',
+          'overlap',
           'after',
           'dueAt',
           ...(keepsRun ? [] : ['runId' as const]),
@@ -118,6 +122,12 @@ function firingOf<T extends { readonly team: string }>({ team: _, ...firing }: T
 }
 
 /** As people see it: without what it is to start. */
-export function firingView({ recipe: _, whenUnchanged: __, subject: ___, ...firing }: OpenFiring): Firing {
+export function firingView({
+  recipe: _,
+  whenUnchanged: __,
+  overlap: ___,
+  subject: ____,
+  ...firing
+}: OpenFiring): Firing {
   return firing
 }

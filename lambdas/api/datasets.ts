@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { DatasetList, DatasetVersions } from '../../core/dataset-version.ts'
 import { RoslinError } from '../../core/errors.ts'
+import { slug } from '../../core/recipe.ts'
 import { datasets } from '../clients.ts'
 
 export const datasetRoutes = new Hono()
@@ -12,12 +13,15 @@ datasetRoutes.get('/', async (context) =>
 /** The versions of one, and the files that could not be one. */
 datasetRoutes.get('/:name/versions', async (context) => {
   const name = context.req.param('name')
-  const [versions, rejections] = await Promise.all([datasets.versions(name), datasets.rejections(name)])
+  const isName = slug.safeParse(name).success
+  const [versions, rejections] = isName
+    ? await Promise.all([datasets.versions(name), datasets.rejections(name)])
+    : [[], []]
   if (versions.length === 0 && rejections.length === 0) {
     throw new RoslinError(
       'DATASET_UNKNOWN',
       `No file of a data set ${JSON.stringify(name)} has arrived.`,
-      `Put one under incoming/${name}/ in the team's bucket; GET /v1/datasets shows those there are.`,
+      "Put one under incoming/<name>/ in the team's bucket; GET /v1/datasets shows those there are.",
     )
   }
   return context.json({ name, versions, rejections } satisfies DatasetVersions)

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { ulid } from 'ulid'
 import { z } from 'zod'
+import { shallowJson } from '../../core/deployed-recipe.ts'
 import { RoslinError } from '../../core/errors.ts'
 import { eventOccasion, eventSource } from '../../core/trigger.ts'
 import { deployedTriggers } from '../triggers/deployed-triggers.ts'
@@ -12,12 +13,10 @@ const MAX_DETAIL_CHARACTERS = 4096
 
 const newEvent = z.strictObject({
   source: eventSource,
-  detail: z
-    .record(z.string(), z.json())
-    .default({})
-    .refine((detail) => JSON.stringify(detail).length <= MAX_DETAIL_CHARACTERS, {
-      error: `at most ${MAX_DETAIL_CHARACTERS} characters of JSON`,
-    }),
+  detail: shallowJson
+    .transform((detail) => JSON.stringify(detail))
+    .pipe(z.string().max(MAX_DETAIL_CHARACTERS, `at most ${MAX_DETAIL_CHARACTERS} characters of JSON`))
+    .prefault({}),
 })
 
 export const eventRoutes = new Hono()

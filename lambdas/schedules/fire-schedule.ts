@@ -16,20 +16,24 @@ const LOOKED_AT = 100
 export async function fireSchedule(schedule: Schedule, due: Date, now: Date): Promise<void> {
   const firing = await begin(schedule, due, now)
   if (!firing) return
-  // A retry, after the run was stored.
-  if (await runs.get(firing.runId)) return startFiring(firing)
-  if (isMissed(due, now, schedule.jitterMinutes + RETRY_MINUTES)) {
+  if (!(await runs.get(firing.runId)) && isMissed(due, now, schedule.jitterMinutes + RETRY_MINUTES)) {
     const note = `It fired ${Math.round((now.getTime() - due.getTime()) / 60_000)} minutes late.`
     return firings.decide(firing, { status: 'missed', note }, false)
   }
+  return decideAndStart(firing)
+}
+
+/** By what its schedule says of overlaps. Done again after the run was stored, it is the same run. */
+export async function decideAndStart(firing: Starting): Promise<void> {
+  if (await runs.get(firing.runId)) return startFiring(firing)
   const { last, isOneWaiting } = await before(firing)
-  switch (decideOverlap(schedule.overlap, last?.run.status, isOneWaiting)) {
+  switch (decideOverlap(firing.overlap ?? 'skip', last?.run.status, isOneWaiting)) {
     case 'skip':
       return firings.decide(firing, { status: 'skipped', note: overlapNote(last, isOneWaiting) }, false)
     case 'wait':
       return firings.wait(firing, last?.run.runId ?? '', `It waits for the end of run ${last?.run.runId}.`)
     case 'cancel-previous':
-      if (last) await cancelRun(last, false, `Schedule ${schedule.name} fired again: ${due.toISOString()}.`)
+      if (last) await cancelRun(last, false, `Its schedule fired again: ${firing.key}.`)
       return startFiring(firing)
     case 'start':
       return startFiring(firing)
@@ -38,7 +42,7 @@ export async function fireSchedule(schedule: Schedule, due: Date, now: Date): Pr
 
 /** Undefined when the firing is decided already, or waits. */
 async function begin(schedule: Schedule, due: Date, now: Date): Promise<Starting | undefined> {
-  const { name, recipe, whenUnchanged } = schedule
+  const { name, recipe, whenUnchanged, overlap } = schedule
   const [origin, key] = [scheduleOrigin(name), due.toISOString()]
   const firing = {
     origin,
@@ -49,6 +53,7 @@ async function begin(schedule: Schedule, due: Date, now: Date): Promise<Starting
     startedBy: { kind: 'schedule' as const, name, scheduledAt: key },
     recipe,
     whenUnchanged,
+    overlap,
   }
   if (await firings.open(firing)) return firing
   const known = await firings.get(origin, key)

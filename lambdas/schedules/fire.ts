@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { scheduleSchema } from '../../core/schedule.ts'
-import { claimAndStart, sweepFirings } from '../firings.ts'
+import { claimAndStart } from '../firings.ts'
 import { fireSchedule } from './fire-schedule.ts'
+import { sweepFirings } from './sweep-firings.ts'
 
 const event = z.union([
   /** From EventBridge Scheduler, at a schedule's time. */

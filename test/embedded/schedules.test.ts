@@ -127,7 +127,7 @@ describe('a firing', () => {
     expect(next?.status).toBe('started')
     const cancelled = await client.getRun(long?.runId ?? '')
     expect(cancelled.status).toBe('cancelled')
-    expect(cancelled.timeline.at(-1)?.note).toContain('Schedule busy fired again')
+    expect(cancelled.timeline.at(-1)?.note).toContain('Its schedule fired again')
     await Promise.all([long, next].map((firing) => deployment.ended(firing?.runId ?? '')))
   })
 

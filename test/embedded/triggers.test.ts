@@ -100,10 +100,13 @@ describe('an event of another system', () => {
     const { eventId, recipes } = await client.sendEvent('demo', { ticket: 7 })
     expect(recipes).toEqual(['follow'])
     const [run] = await started('event')
-    expect(run?.startedBy).toEqual({ kind: 'event', source: 'demo', eventId, detail: { ticket: 7 } })
+    expect(run?.startedBy).toEqual({ kind: 'event', source: 'demo', eventId, detail: '{"ticket":7}' })
   })
 
-  it('is refused where no trigger names its source', async () => {
+  it('is refused where no trigger names its source, or where its detail is no record of something', async () => {
+    const deep = `{"source":"demo","detail":${'{"a":'.repeat(20_000)}1${'}'.repeat(20_001)}`
+    const response = await deployment.request('POST', '/v1/events', deep)
+    expect([response.status, await response.json()]).toMatchObject([400, { code: 'REQUEST_INVALID' }])
     expect((await rejectionOf(client.sendEvent('nobody', {}))).code).toBe('SOURCE_UNKNOWN')
   })
 })
