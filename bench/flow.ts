@@ -17,7 +17,6 @@ process.env.ROSLIN_STATE_DIR = stateFolder
 const { Client } = await import('../cli/client.ts')
 const { checkLocalInputs, sendUp } = await import('../cli/local-inputs.ts')
 const { readRecipe } = await import('../cli/recipe-file.ts')
-const { findTarget } = await import('../cli/target.ts')
 const { ensureDeployed } = await import('../local/deploy.ts')
 const { remember } = await import('../local/embedded.ts')
 const { emulatorHealth, endpointOf, startEmulator } = await import('../local/emulator.ts')
@@ -84,7 +83,7 @@ export async function measure({ peers }: BenchOptions): Promise<Bench> {
     }
     remember(embedded)
     await ensureDeployed(embedded)
-    const client = new Client(await findTarget(TEAM))
+    const client = await Client.connect({ team: TEAM })
     const file = join(root, 'bench/empty.yaml')
     const written = readRecipe(file)
     const recipe = await sendUp(client, written, await checkLocalInputs(written, file), () => {})

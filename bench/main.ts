@@ -7,6 +7,7 @@ const BENCHES: Readonly<
   Record<string, () => Promise<{ measure: (options: BenchOptions) => Promise<Bench> }>>
 > = {
   checkpoint: () => import('./checkpoint.ts'),
+  cli: () => import('./cli.ts'),
   flow: () => import('./flow.ts'),
   profile: () => import('./profile.ts'),
   trainer: () => import('./trainer.ts'),

@@ -1,30 +1,54 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
+import type { Resumption } from '../core/api/routes.ts'
 import type { DatasetList, DatasetVersions } from '../core/dataset-version.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+import type { RunStatus } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type {
-  LogPage,
-  Resumption,
-  RunDetail,
-  RunList,
-  TeamView,
-  Upload,
-  UploadRequest,
-} from '../core/run-view.ts'
+import type { LogPage } from '../core/run-logs.ts'
+import type { RunDetail, RunList } from '../core/run-view.ts'
 import type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.ts'
-import type { Target } from './target.ts'
+import type { TeamView } from '../core/team-view.ts'
+import type { Upload, UploadRequest } from '../core/upload.ts'
+import type { Flags } from './settings.ts'
+import { findTarget, type Target } from './target.ts'
 
-/** The HTTP API of a deployment; each request signed with SigV4. */
+export { RoslinError } from '../core/errors.ts'
+export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+export type { Evaluation, Metrics } from '../core/run-files.ts'
+export type * from '../core/run-logs.ts'
+export type * from '../core/run-view.ts'
+export type * from '../core/team-view.ts'
+export type * from '../core/upload.ts'
+export type { Flags, Target }
+
+/** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
+const TRIES = 4
+const WAIT_MILLISECONDS = 100
+
+/** Of a list of runs: those alone that match all that is given. */
+export interface RunFilter {
+  readonly recipe?: string | undefined
+  readonly status?: RunStatus | undefined
+  readonly model?: string | undefined
+}
+
+/**
+ * The HTTP API of a deployment, each request signed with SigV4. Methods are named after the routes of docs/reference/api.md, give what
+ * those answer, and throw RoslinError with the API's own code; docs/clients.md has examples.
+ */
 export class Client {
-  readonly #target: Target
+  /** Where it speaks to. */
+  readonly target: Target
   readonly #signer: SignatureV4
 
   constructor(target: Target) {
-    this.#target = target
+    this.target = target
     this.#signer = new SignatureV4({
       service: 'execute-api',
       region: target.region,
@@ -33,11 +57,19 @@ export class Client {
     })
   }
 
+  /**
+   * Finds the team's deployment as the command line does: by flags, environment and files (docs/reference/cli.md).
+   * @throws RoslinError DEPLOYMENT_NOT_FOUND, SETTINGS_INVALID
+   */
+  static async connect(flags: Flags = {}): Promise<Client> {
+    return new Client(await findTarget(flags))
+  }
+
   health = () => this.#send<{ team: string; version: string }>('GET', '/v1/health')
   createEstimate = (request: EstimateRequest) => this.#send<Estimate>('POST', '/v1/estimates', request)
   createRun = (recipe: unknown) => this.#send<RunDetail>('POST', '/v1/runs', { recipe })
-  listRuns = (limit: number, cursor: string | undefined) =>
-    this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), ...(cursor && { cursor }) })
+  listRuns = (limit: number, cursor: string | undefined, filter: RunFilter = {}) =>
+    this.#send<RunList>('GET', '/v1/runs', undefined, { limit: String(limit), cursor, ...filter })
   getRun = (runId: string) => this.#send<RunDetail>('GET', `/v1/runs/${encodeURIComponent(runId)}`)
   cancelRun = (runId: string, now: boolean) =>
     this.#send<RunDetail>('POST', `/v1/runs/${encodeURIComponent(runId)}/cancel`, { now })
@@ -48,12 +80,7 @@ export class Client {
   getSamples = (runId: string) =>
     this.#send<Evaluation>('GET', `/v1/runs/${encodeURIComponent(runId)}/samples`)
   getLogs = (runId: string, cursor: string | undefined) =>
-    this.#send<LogPage>(
-      'GET',
-      `/v1/runs/${encodeURIComponent(runId)}/logs`,
-      undefined,
-      cursor ? { cursor } : {},
-    )
+    this.#send<LogPage>('GET', `/v1/runs/${encodeURIComponent(runId)}/logs`, undefined, { cursor })
   listSchedules = () => this.#send<ScheduleList>('GET', '/v1/schedules')
   createSchedule = (schedule: NewSchedule) => this.#send<ScheduleView>('POST', '/v1/schedules', schedule)
   getSchedule = (name: string) => this.#send<ScheduleView>('GET', `/v1/schedules/${encodeURIComponent(name)}`)
@@ -74,9 +101,12 @@ export class Client {
     method: string,
     path: string,
     body?: unknown,
-    query: Record<string, string> = {},
+    given: Readonly<Record<string, string | undefined>> = {},
   ): Promise<T> {
-    const base = new URL(this.#target.apiUrl)
+    const query = Object.fromEntries(
+      Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    )
+    const base = new URL(this.target.apiUrl)
     const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
     const request = new HttpRequest({
@@ -86,29 +116,43 @@ export class Client {
       ...(url.port && { port: Number(url.port) }),
       path: url.pathname,
       query,
-      headers: { host: url.host, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      headers: {
+        host: url.host,
+        ...(method === 'POST' && { 'idempotency-key': randomUUID() }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    const signed = await this.#signer.sign(request)
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#attempt(url, request).catch((error: Error) => error)
+      if (!(answer instanceof Error)) {
+        // Nothing is left to say of what was deleted.
+        if (answer.ok) return JSON.parse(answer.text || 'null')
+        const error = RoslinError.parse(answer.text)
+        if (!error) throw this.#unreachable(`it answered ${answer.status}: ${answer.text.slice(0, 200)}`)
+        if (error.code !== 'REQUEST_IN_PROGRESS') throw error
+        if (attempt === TRIES) throw error
+      } else if (attempt === TRIES) {
+        throw this.#unreachable(answer.cause instanceof Error ? answer.cause.message : answer.message)
+      }
+      await sleep(WAIT_MILLISECONDS * 2 ** attempt)
+    }
+  }
+
+  async #attempt(url: URL, request: HttpRequest) {
+    const { headers } = await this.#signer.sign(request)
     const response = await fetch(url, {
-      method,
-      headers: signed.headers,
+      method: request.method,
+      headers,
       ...(request.body && { body: request.body }),
-    }).catch((error: Error) => {
-      throw this.#unreachable(error.cause instanceof Error ? error.cause.message : error.message)
     })
-    const text = await response.text()
-    // Nothing is left to say of what was deleted.
-    if (response.ok) return JSON.parse(text || 'null')
-    throw (
-      RoslinError.parse(text) ?? this.#unreachable(`it answered ${response.status}: ${text.slice(0, 200)}`)
-    )
+    return { ok: response.ok, status: response.status, text: await response.text() }
   }
 
   #unreachable(why: string): RoslinError {
     return new RoslinError(
       'API_UNREACHABLE',
-      `The API of team ${this.#target.team} at ${this.#target.apiUrl} could not be used: ${why}.`,
+      `The API of team ${this.target.team} at ${this.target.apiUrl} could not be used: ${why}.`,
       '`npx roslin doctor` looks for the reason.',
     )
   }

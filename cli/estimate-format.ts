@@ -1,6 +1,7 @@
 import type { Estimate, EstimatedOption } from '../core/estimate-schema.ts'
 import type { Range } from '../core/speed.ts'
-import { duration, plainTable, usd } from './format.ts'
+import { duration, usd } from './format.ts'
+import { table } from './table.ts'
 
 const hours = (value: number) => duration(value * 3600)
 
@@ -10,20 +11,22 @@ function withRange({ low, expected, high }: Range, show: (value: number) => stri
 }
 
 /** One line for each option: what it takes, and what it costs. */
-export function estimateTable({ options, region }: Estimate): string {
-  const table = plainTable(['option', 'an hour', 'train', 'evaluate', 'dollars', 'as published'])
-  for (const option of options) {
+export function estimateTable(
+  { options, region }: Estimate,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  const rows = options.map((option) => {
     const { price, train, evaluate, total, published } = option
-    table.push([
+    return [
       optionText(option),
       `$${price.usdPerHour}${price.region === region ? '' : `\n(${price.region}'s)`}`,
       withRange(train.hours, hours),
       hours(evaluate.hours.expected),
       withRange(total.usd, usd),
       published ? `${hours(published.hours)}, ${usd(published.usd)}` : '–',
-    ])
-  }
-  return table.toString()
+    ]
+  })
+  return table(['option', 'an hour', 'train', 'evaluate', 'dollars', 'as published'], rows, stream)
 }
 
 function optionText({ instanceType, purchase, isFastest, isCheapest }: EstimatedOption): string {

@@ -1,8 +1,9 @@
-import Table from 'cli-table3'
 import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
-import type { RunDetail, RunList, TeamView } from '../core/run-view.ts'
+import type { RunDetail, RunList } from '../core/run-view.ts'
 import { startedByText } from '../core/started-by.ts'
+import type { TeamView } from '../core/team-view.ts'
+import { drawn, isColoured, table } from './table.ts'
 
 export function duration(seconds: number): string {
   const whole = Math.round(seconds)
@@ -23,46 +24,42 @@ const MIN_COLUMN = 18
 export function answersTable(evaluation: Evaluation, columns = process.stdout.columns ?? 120): string {
   const names = evaluation.models.map(({ name }) => name)
   const width = Math.max(MIN_COLUMN, Math.floor((columns - 2) / (names.length + 1)) - 1)
-  const table = plainTable(['prompt', ...names], Array(names.length + 1).fill(width))
-  for (const { instruction, input, expect, answers } of evaluation.prompts) {
-    const prompt = [instruction, input].filter(Boolean).join('\n') + (expect ? `\n(expects: ${expect})` : '')
-    table.push([
-      prompt,
-      ...answers.map(({ text, right }) => `${text}${right === null ? '' : right ? ' ✓' : ' ✗'}`),
-    ])
-  }
+  const prompts = evaluation.prompts.map(({ instruction, input, expect, answers }) => [
+    [instruction, input].filter(Boolean).join('\n') + (expect ? `\n(expects: ${expect})` : ''),
+    ...answers.map(({ text, right }) => `${text}${right === null ? '' : right ? ' ✓' : ' ✗'}`),
+  ])
   const losses = evaluation.models.map(({ heldOutLoss }) =>
     heldOutLoss === null ? '–' : heldOutLoss.toFixed(3),
   )
-  table.push(['loss on rows never trained on', ...losses])
-  return [table.toString(), benchmarksTable(evaluation)].filter(Boolean).join('\n\n')
+  const answers = drawn(
+    ['prompt', ...names],
+    [...prompts, ['loss on rows never trained on', ...losses]],
+    Array(names.length + 1).fill(width),
+    isColoured(process.stdout),
+  )
+  return [answers, benchmarksTable(evaluation)].filter(Boolean).join('\n\n')
 }
 
 /** Empty where the recipe asked for no benchmarks. */
 function benchmarksTable({ models, benchmarks = [] }: Evaluation): string {
   if (benchmarks.length === 0) return ''
-  const table = plainTable(['benchmark', 'metric', ...models.map(({ name }) => name)])
-  for (const { task, metric, higherIsBetter, values } of benchmarks) {
+  const rows = benchmarks.map(({ task, metric, higherIsBetter, values }) => {
     const arrow = higherIsBetter === null ? '' : higherIsBetter ? ' ↑' : ' ↓'
-    table.push([task, `${metric}${arrow}`, ...values.map((value) => value?.toFixed(3) ?? '–')])
-  }
-  return table.toString()
+    return [task, `${metric}${arrow}`, ...values.map((value) => value?.toFixed(3) ?? '–')]
+  })
+  return table(['benchmark', 'metric', ...models.map(({ name }) => name)], rows)
 }
 
 export function runsTable({ runs }: RunList): string {
-  const table = plainTable(['run', 'recipe', 'status', 'created', 'took', 'model'])
-  for (const { runId, recipeName, status, createdAt, elapsedSeconds, model } of runs) {
-    const took = duration(elapsedSeconds)
-    table.push([
-      runId,
-      recipeName,
-      status,
-      createdAt.slice(0, 16).replace('T', ' '),
-      took,
-      model ? `${model.name}@${model.version}` : '',
-    ])
-  }
-  return table.toString()
+  const rows = runs.map(({ runId, recipeName, status, createdAt, elapsedSeconds, model }) => [
+    runId,
+    recipeName,
+    status,
+    createdAt.slice(0, 16).replace('T', ' '),
+    duration(elapsedSeconds),
+    model ? `${model.name}@${model.version}` : '',
+  ])
+  return table(['run', 'recipe', 'status', 'created', 'took', 'model'], rows)
 }
 
 export function timelineLine({ at, status, note }: TimelineEntry): string {
@@ -111,31 +108,25 @@ export function runPage(run: RunDetail): string {
 
 /** The team's capacity options in order, and what of its month's money is left. */
 export function teamPage({ team, region, capacity, budget }: TeamView): string {
-  const table = plainTable(['capacity', 'purchase', 'waits'])
-  for (const { instanceType, purchase, waitMinutes } of capacity) {
-    table.push([instanceType, purchase, `${waitMinutes} min`])
-  }
+  const options = capacity.map(({ instanceType, purchase, waitMinutes }) => [
+    instanceType,
+    purchase,
+    `${waitMinutes} min`,
+  ])
   const { month, limitUsd, committedUsd, spentUsd } = budget
   const spent = `${usd(spentUsd)} spent, ${usd(committedUsd - spentUsd)} reserved by runs under way`
   const left =
     limitUsd === null ? 'no limit' : `${usd(Math.max(0, limitUsd - committedUsd))} left of ${usd(limitUsd)}`
-  return [`team     ${team} in ${region}`, `budget   ${month}: ${spent}, ${left}`, '', table.toString()].join(
-    '\n',
-  )
+  return [
+    `team     ${team} in ${region}`,
+    `budget   ${month}: ${spent}, ${left}`,
+    '',
+    table(['capacity', 'purchase', 'waits'], options),
+  ].join('\n')
 }
 
 export function lossLine(metrics: Metrics): string {
   const show = (loss: number | null | undefined) => (loss == null ? '–' : loss.toFixed(3))
   const heldOut = metrics.heldOutLoss
   return `training loss ${show(metrics.lossFirst)} → ${show(metrics.lossLast)}; on rows never trained on ${show(heldOut.at(0)?.loss)} → ${show(heldOut.at(-1)?.loss)}`
-}
-
-export function plainTable(head: string[], colWidths?: number[]) {
-  const coloured = process.stdout.isTTY && !process.env.NO_COLOR
-  return new Table({
-    head,
-    ...(colWidths && { colWidths }),
-    wordWrap: true,
-    style: { head: coloured ? ['bold'] : [], border: coloured ? ['grey'] : [] },
-  })
 }

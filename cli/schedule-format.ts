@@ -1,13 +1,12 @@
 import type { Firing } from '../core/firing.ts'
 import type { ScheduleList, ScheduleView } from '../core/schedule.ts'
-import { plainTable } from './format.ts'
+import { table } from './table.ts'
 
 export function schedulesTable({ schedules }: ScheduleList): string {
-  const table = plainTable(['schedule', 'recipe', 'when', 'next', 'last'])
-  for (const schedule of schedules) {
+  const rows = schedules.map((schedule) => {
     const { name, recipeName, expression, timeZone, paused, nextFirings, lastFirings, missed } = schedule
     const [last] = lastFirings
-    table.push([
+    return [
       name,
       recipeName,
       `${expression} ${timeZone}`,
@@ -15,9 +14,9 @@ export function schedulesTable({ schedules }: ScheduleList): string {
       [last ? firingText(last) : 'not yet', ...(missed.length > 0 ? [`${missed.length} missed`] : [])].join(
         ', ',
       ),
-    ])
-  }
-  return table.toString()
+    ]
+  })
+  return table(['schedule', 'recipe', 'when', 'next', 'last'], rows)
 }
 
 /** One schedule on a page: when it fires next, and what became of its last firings. */

@@ -1,7 +1,8 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { RoslinError } from '../core/errors.ts'
 import { parseTeamName } from '../core/team.ts'
-import { awsEnvironment, embeddedApiUrl, findEmbedded } from '../local/embedded.ts'
+import { awsEnvironment, type Embedded, embeddedApiUrl, findEmbedded } from '../local/embedded.ts'
+import { type Flags, resolveSettings, type Settings } from './settings.ts'
 
 /** The deployment a command speaks to. */
 export interface Target {
@@ -14,15 +15,18 @@ export interface Target {
 
 /**
  * The team's deployment: the embedded AWS when it runs and holds that team (or none was named), else the AWS account of
- * the caller's credentials.
- * @throws RoslinError DEPLOYMENT_NOT_FOUND
+ * the caller's credentials. A profile on the command line means AWS.
+ * @throws RoslinError DEPLOYMENT_NOT_FOUND, SETTINGS_INVALID
  */
-export async function findTarget(team: string | undefined): Promise<Target> {
+export async function findTarget(flags: Flags = {}): Promise<Target> {
+  const settings = resolveSettings(flags)
+  const team = settings.team.value
   if (team !== undefined) parseTeamName(team)
-  const embedded = await findEmbedded()
-  if (embedded && (team === undefined || team === embedded.team)) {
-    // For this process alone: from here on the SDK speaks to the embedded AWS.
+  const embedded = await embeddedOf(flags, team)
+  if (embedded) {
+    // For this process alone: from here on the SDK speaks to the embedded AWS, which knows no profile.
     Object.assign(process.env, awsEnvironment(embedded))
+    delete process.env.AWS_PROFILE
     const apiUrl = await deployedApiUrl(embedded.team)
     return {
       team: embedded.team,
@@ -38,15 +42,31 @@ export async function findTarget(team: string | undefined): Promise<Target> {
       'Start it with `npx roslin up`, or name a team deployed to AWS with --team.',
     )
   }
+  speakToAws(settings)
   const apiUrl = await deployedApiUrl(team)
-  return {
-    team,
-    apiUrl,
-    region: process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? regionOf(apiUrl),
-  }
+  return { team, apiUrl, region: settings.region.value ?? regionOf(apiUrl) }
 }
 
-async function deployedApiUrl(team: string): Promise<string> {
+/** Whether these flags mean the embedded AWS that runs. */
+export async function isEmbedded(flags: Flags): Promise<boolean> {
+  return (await embeddedOf(flags, resolveSettings(flags).team.value)) !== undefined
+}
+
+async function embeddedOf({ profile }: Flags, team: string | undefined): Promise<Embedded | undefined> {
+  const embedded = profile === undefined ? await findEmbedded() : undefined
+  return embedded && (team === undefined || team === embedded.team) ? embedded : undefined
+}
+
+/** For this process alone: the SDK takes profile and region from here, and finds keys, SSO sessions and roles by them itself. */
+export function speakToAws({ profile, region }: Pick<Settings, 'profile' | 'region'>): void {
+  if (profile.value) process.env.AWS_PROFILE = profile.value
+  if (region.value) process.env.AWS_REGION = region.value
+}
+
+const deployedApiUrl = (team: string) => stackOutput(team, 'ApiUrl')
+
+/** Of the team's control plane. @throws RoslinError DEPLOYMENT_NOT_FOUND */
+export async function stackOutput(team: string, name: string): Promise<string> {
   const StackName = `Roslin-${team}-ControlPlane`
   const missing = (why: string) =>
     new RoslinError(
@@ -59,9 +79,9 @@ async function deployedApiUrl(team: string): Promise<string> {
     .catch((error: Error) => {
       throw missing(error.message)
     })
-  const url = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'ApiUrl')?.OutputValue
-  if (!url) throw missing('it has no output ApiUrl')
-  return url
+  const value = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === name)?.OutputValue
+  if (!value) throw missing(`it has no output ${name}`)
+  return value
 }
 
 function regionOf(apiUrl: string): string {

@@ -1,5 +1,5 @@
 import type { Issue } from './errors.ts'
-import { slug } from './recipe.ts'
+import { slugSchema } from './recipe.ts'
 import type { RowFormat } from './row-formats.ts'
 
 /** A file that arrived and can be trained on: immutable, named by its content. */
@@ -51,5 +51,5 @@ export const INCOMING = 'incoming/'
 /** The dataset and the file's own name; undefined for a key that is neither. A name that ends in a slash is a folder. */
 export function incomingFile(key: string): { readonly dataset: string; readonly file: string } | undefined {
   const [, dataset = '', file = ''] = /^incoming\/([^/]+)\/(?:.*\/)?([^/]+)$/.exec(key) ?? []
-  return slug.safeParse(dataset).success && file ? { dataset, file } : undefined
+  return slugSchema.safeParse(dataset).success && file ? { dataset, file } : undefined
 }

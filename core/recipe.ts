@@ -3,8 +3,7 @@ import { RoslinError } from './errors.ts'
 import { GPU_ARCHITECTURES } from './instance-types.ts'
 import { schemaIssues } from './schema-issues.ts'
 
-/** A name that is part of keys and URLs. */
-export const slug = z
+export const slugSchema = z
   .string()
   .regex(
     /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/,
@@ -202,7 +201,7 @@ export const limitsPatchSchema = z.strictObject({ maxHours: maxHours.optional(),
 /** What a person writes. Unknown fields are errors; everything left out has the published Dolly value. */
 export const recipeSchema = z
   .strictObject({
-    name: slug,
+    name: slugSchema,
     description: z.string().max(500).optional(),
     baseModel,
     dataset,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { NOTICE_SHARE } from './budget.ts'
 import { RUN_STATUSES } from './run.ts'
 import { startedBySchema } from './started-by.ts'
-import type { Run } from './store/run-store.ts'
+import type { ListedRun } from './store/run-store.ts'
 
 /** Of every event that Roslin sends to the account's default bus. */
 export const EVENT_SOURCE = 'roslin.run'
@@ -54,33 +54,38 @@ export interface RunEvent {
   readonly detail: z.output<typeof runStatusChangeSchema> | z.output<typeof budgetNoticeSchema>
 }
 
+export type RunStatusChange = z.output<typeof runStatusChangeSchema>
+
 /** The events of one write to a run: an entry of its timeline each, and the notice of its budget. */
-export function eventsOfRun(before: Run | undefined, after: Run): RunEvent[] {
-  const known = before?.timeline.length ?? 0
-  const changes = after.timeline.slice(known).map((entry, index): RunEvent => {
-    const { failure, model } = after
-    const isLast = known + index === after.timeline.length - 1
-    return {
-      detailType: RUN_STATUS_CHANGE,
-      detail: {
-        version: 1,
-        team: after.team,
-        runId: after.runId,
-        recipe: after.recipeName,
-        sequence: known + index,
-        ...entry,
-        summary: summary(after, entry.status, entry.note),
-        ...(after.startedBy && { startedBy: after.startedBy }),
-        ...(isLast && failure && { failure }),
-        ...(isLast && model && { model }),
-      },
-    }
-  })
+export function eventsOfRun(before: ListedRun | undefined, after: ListedRun): RunEvent[] {
+  const changes = changesOfRun(after, before?.timeline.length).map(
+    (detail): RunEvent => ({ detailType: RUN_STATUS_CHANGE, detail }),
+  )
   return after.budgetNoticeAt && !before?.budgetNoticeAt ? [...changes, noticeOfRun(after)] : changes
 }
 
+/** The entries of the run's timeline, from the one with this sequence on. */
+export function changesOfRun(run: ListedRun, from = 0): RunStatusChange[] {
+  return run.timeline.slice(from).map((entry, index) => {
+    const { failure, model } = run
+    const isLast = from + index === run.timeline.length - 1
+    return {
+      version: 1,
+      team: run.team,
+      runId: run.runId,
+      recipe: run.recipeName,
+      sequence: from + index,
+      ...entry,
+      summary: summary(run, entry.status, entry.note),
+      ...(run.startedBy && { startedBy: run.startedBy }),
+      ...(isLast && failure && { failure }),
+      ...(isLast && model && { model }),
+    }
+  })
+}
+
 function summary(
-  { runId, recipeName, failure, model }: Run,
+  { runId, recipeName, failure, model }: ListedRun,
   status: string,
   note: string | undefined,
 ): string {
@@ -90,7 +95,7 @@ function summary(
   return `${run} is ${status}.${note ? ` ${note}` : ''}`
 }
 
-function noticeOfRun({ team, runId, recipeName, reservation, spentUsd = 0 }: Run): RunEvent {
+function noticeOfRun({ team, runId, recipeName, reservation, spentUsd = 0 }: ListedRun): RunEvent {
   const limitUsd = (reservation?.usd ?? 0) + spentUsd
   return {
     detailType: BUDGET_NOTICE,

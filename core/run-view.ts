@@ -1,72 +1,131 @@
-import type { TeamUsage } from './budget.ts'
-import type { DeployedCapacity } from './capacity.ts'
+import { z } from 'zod'
 import { costUsd } from './cost.ts'
-import { type FlowStep, hasEnded } from './run.ts'
-import type { Attempt, Run } from './store/run-store.ts'
-import type { WaitingReason } from './waiting.ts'
+import { recipeSchema } from './recipe.ts'
+import { hasEnded, JOB_STATUSES, RUN_STATUSES, STEPS } from './run.ts'
+import { startedBySchema } from './started-by.ts'
+import type { Attempt, ListedRun, Run } from './store/run-store.ts'
 
-/** A run as the API shows it: what is stored, and what follows from it. */
-export interface RunView extends Omit<Run, 'recipe'> {
-  readonly costUsd: number
-  readonly elapsedSeconds: number
-}
+const at = z.iso.datetime({ offset: true })
+
+const capacity = z.object({
+  instanceType: z.string(),
+  purchase: z.string(),
+  priceUsdPerHour: z.number(),
+})
+
+export const failureSchema = z.object({
+  class: z.string(),
+  code: z.string(),
+  step: z.string(),
+  message: z.string(),
+  nextStep: z.string(),
+})
+
+/** What a run's training came to, as far as its trainer wrote it: enough to compare runs by. */
+export const finalMetricsSchema = z.object({
+  lossFirst: z.number().nullable(),
+  lossLast: z.number().nullable(),
+  heldOutLoss: z.array(z.object({ epoch: z.number(), loss: z.number() })).readonly(),
+  tokensPerSecond: z.number().nullable(),
+  /** Of training, all attempts together. */
+  trainingHours: z.number().nullable(),
+})
+export type FinalMetrics = z.output<typeof finalMetricsSchema>
+
+/** A run as the list has it: what is stored, but for its recipe, and its age. */
+export const runListItemSchema = z
+  .object({
+    runId: z.ulid(),
+    team: z.string(),
+    recipeName: z.string(),
+    status: z.enum(RUN_STATUSES),
+    createdAt: at,
+    startedBy: startedBySchema.optional().describe('A person, or what it was that started it'),
+    endedAt: at.optional(),
+    timeline: z
+      .array(z.object({ status: z.enum(RUN_STATUSES), at, note: z.string().optional() }))
+      .readonly()
+      .describe('How the run came to its status'),
+    execution: z.int().min(0).describe('One more with each resume'),
+    from: z.enum(STEPS).describe('The step that this execution begins with'),
+    planUri: z.string().optional(),
+    capacity: capacity.optional().describe('What it runs on, or ran on last'),
+    options: z
+      .array(capacity)
+      .readonly()
+      .optional()
+      .describe('Its capacity options; an attempt names one by index'),
+    failure: failureSchema.optional(),
+    model: z
+      .object({ name: z.string(), version: z.int(), uri: z.string(), unfinished: z.boolean().optional() })
+      .optional(),
+    metrics: finalMetricsSchema
+      .optional()
+      .describe('What its training came to; of a run that was registered'),
+    reservation: z
+      .object({ month: z.string(), usd: z.number() })
+      .optional()
+      .describe("Of the team's budget, until the run and its jobs have ended"),
+    spentUsd: z.number().optional().describe('What is accounted of its cost'),
+    budgetNoticeAt: at.optional(),
+    elapsedSeconds: z.int().min(0),
+  })
+  .meta({ id: 'RunListItem' })
+
+const attemptSchema = z.object({
+  runId: z.ulid(),
+  jobId: z.string(),
+  step: z.enum(['prepare', 'train', 'evaluate']),
+  execution: z.int(),
+  attempt: z.int().describe('Jobs of the run that failed before this one'),
+  option: z.int().describe("Index into the run's options"),
+  jobStatus: z.enum(JOB_STATUSES),
+  createdAt: at,
+  executions: z
+    .array(
+      z.object({
+        startedAt: at,
+        stoppedAt: at.optional(),
+        exitCode: z.int().optional(),
+        reason: z.string().optional(),
+        logStreamName: z.string().optional(),
+      }),
+    )
+    .readonly(),
+  statusReason: z.string().optional(),
+  machine: capacity.optional(),
+})
 
 /** One run with all of it: its recipe and its attempts. */
-export interface RunDetail extends RunView {
-  /** Of a run that waits for a machine. */
-  readonly waiting?: WaitingReason
-  readonly recipe: Run['recipe']
-  readonly attempts: readonly Attempt[]
+export const runDetailSchema = runListItemSchema
+  .extend({
+    costUsd: z.number(),
+    recipe: recipeSchema,
+    attempts: z.array(attemptSchema).readonly(),
+    waiting: z
+      .object({ because: z.string(), next: z.string(), nextAt: at })
+      .optional()
+      .describe('Why it has no machine yet, and what comes next'),
+  })
+  .meta({ id: 'Run' })
+export type RunDetail = z.output<typeof runDetailSchema>
+
+export const runListSchema = z.object({
+  runs: z.array(runListItemSchema).readonly(),
+  cursor: z.string().nullable().describe('Give it back to get the next page; null on the last'),
+})
+export type RunList = z.output<typeof runListSchema>
+
+/** An item has it, and it is nobody's business but the store's. */
+interface Position {
+  readonly position?: number
 }
 
-export interface RunList {
-  readonly runs: readonly Omit<RunView, 'costUsd'>[]
-  /** Give it back to get the next page; null on the last. */
-  readonly cursor: string | null
-}
-
-/** The team's deployment, and its money this month. */
-export interface TeamView {
-  readonly team: string
-  readonly region: string
-  readonly capacity: readonly Omit<DeployedCapacity, 'jobQueueArn'>[]
-  /** `limitUsd` is null where the team file sets none. */
-  readonly budget: TeamUsage & { readonly limitUsd: number | null }
-}
-
-/** How an ended run is to go on. */
-export interface Resumption {
-  readonly limits?: { readonly maxUsd?: number; readonly maxHours?: number }
-  readonly from?: FlowStep
-}
-
-export interface LogPage {
-  readonly lines: readonly LogLine[]
-  /** Give it back to read on from here. */
-  readonly cursor: string
-}
-
-export interface LogLine {
-  readonly at: string
-  readonly step: string
-  readonly message: string
-}
-
-export interface UploadRequest {
-  /** Names the folder: the hash of the file, or of all that is uploaded together. */
-  readonly contentSha256: string
-  readonly fileName: string
-  readonly sha256: string
-  readonly bytes: number
-}
-
-export interface Upload {
-  readonly uri: string
-  /** Where to PUT the file, with these headers; null when the team already has it. */
-  readonly put: { readonly url: string; readonly headers: Readonly<Record<string, string>> } | null
-}
-
-export function runDetail(run: Run, attempts: readonly Attempt[], now: Date): RunDetail {
+export function runDetail(
+  { position: _, reopenedBy: __, ...run }: Run & Position,
+  attempts: readonly Attempt[],
+  now: Date,
+): RunDetail {
   return {
     ...run,
     attempts,
@@ -75,7 +134,10 @@ export function runDetail(run: Run, attempts: readonly Attempt[], now: Date): Ru
   }
 }
 
-export function runListItem({ recipe: _, ...run }: Run, now: Date): RunList['runs'][number] {
+export function runListItem(
+  { recipe: _, position: __, reopenedBy: ___, ...run }: ListedRun & Partial<Run> & Position,
+  now: Date,
+): RunList['runs'][number] {
   return { ...run, elapsedSeconds: elapsed(run, now) }
 }
 

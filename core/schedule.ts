@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { overridesSchema, shallowJson } from './deployed-recipe.ts'
 import type { Firing } from './firing.ts'
-import { recipeSchema, slug } from './recipe.ts'
+import { recipeSchema, slugSchema } from './recipe.ts'
 import { expressionProblem, timeZoneProblem } from './schedule-expression.ts'
 
 /** When a schedule fires and what it does then; all but its recipe. */
 const timing = {
-  name: slug,
+  name: slugSchema,
   expression: z
     .string()
     .superRefine((text, context) => {

@@ -8,10 +8,17 @@ export function schemaIssues(error: z.ZodError, input: unknown): Issue[] {
       return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'unknown field' }))
     }
     const value = valueAt(input, issue.path)
-    const shown = value === undefined ? 'missing' : `is ${JSON.stringify(value)}`
+    const shown = value === undefined ? 'missing' : `is ${shorten(JSON.stringify(value))}`
     return [{ path: pathOf(issue.path), message: `${shown}: ${issue.message}` }]
   })
 }
+
+function shorten(text: string): string {
+  return text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text
+}
+
+/** Enough to know a value by. */
+const MAX_CHARACTERS = 200
 
 function pathOf(path: readonly PropertyKey[]): string {
   return path.map(String).join('.') || '(the whole)'

@@ -31,10 +31,13 @@ export const RUN_FILES = {
   statistics: 'statistics.json',
   metrics: 'metrics.json',
   evaluation: 'evaluation.json',
-  /** Of the first machine; the others of a job count on. */
-  profile: 'profile/node-0.json',
   error: 'error.json',
 } as const
+
+/** One a machine of a job, from 0. */
+export function profileFile(node: number): string {
+  return `profile/node-${node}.json`
+}
 
 /** A plan never changes: a run that goes on gets another. */
 export function planFile(execution: number): string {

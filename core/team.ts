@@ -85,6 +85,16 @@ export const teamSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  limits: z
+    .strictObject({
+      concurrentRuns: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(50)
+        .describe('Runs that may be open at once, queued ones too; one more is refused'),
+    })
+    .prefault({}),
   notifications: notifications.prefault({}),
   schedules: z.array(teamScheduleSchema).max(100).default([]).describe('Runs that start at set times'),
   triggers: z

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { DatasetVersion } from './dataset-version.ts'
 import { overridesSchema } from './deployed-recipe.ts'
-import { type Recipe, recipeSchema, slug } from './recipe.ts'
+import { type Recipe, recipeSchema, slugSchema } from './recipe.ts'
 import type { StartedBy } from './started-by.ts'
 
 const debounceMinutes = z
@@ -15,8 +15,8 @@ const SOURCE = /^[A-Za-z0-9][\w./-]{0,63}$/
 export const eventSource = z.string().regex(SOURCE, 'letters, digits, _ . / -, at most 64 characters')
 
 const causes = {
-  dataset: slug.describe("A dataset's name: files under incoming/<name>/ are its versions"),
-  model: slug.describe("A model's name: a registered version becomes the recipe's base model"),
+  dataset: slugSchema.describe("A dataset's name: files under incoming/<name>/ are its versions"),
+  model: slugSchema.describe("A model's name: a registered version becomes the recipe's base model"),
   source: eventSource.describe('A source of POST /v1/events'),
 }
 

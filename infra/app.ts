@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
-import { App } from 'aws-cdk-lib'
+import { App, Validations } from 'aws-cdk-lib'
 import { parse } from 'yaml'
 import { RoslinError } from '../core/errors.ts'
 import { parseTeam, parseTeamName, type Team } from '../core/team.ts'
+import { NagChecks } from './nag-checks.ts'
 import { addTeamStacks } from './team-stacks.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -17,6 +18,7 @@ try {
     codeVersion: codeVersion(),
     readRecipe,
   })
+  Validations.of(app).addPlugins(new NagChecks(app))
   app.synth()
 } catch (error) {
   if (!(error instanceof RoslinError)) throw error

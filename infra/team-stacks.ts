@@ -1,37 +1,54 @@
-import { type App, Tags, Validations } from 'aws-cdk-lib'
+import { Tags } from 'aws-cdk-lib'
+import type { Construct } from 'constructs'
 import { resolveAutomation } from '../core/automation.ts'
+import { RoslinError } from '../core/errors.ts'
 import type { Team } from '../core/team.ts'
-import { NagChecks } from './nag-checks.ts'
+import type { FlowHooks } from './constructs/hooks.ts'
 import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
 import { StateStack } from './stacks/state-stack.ts'
 
 export interface TeamStacksProps {
   readonly team: Team
   readonly codeVersion: string
-  /** What the YAML file of a schedule's or a trigger's recipe holds. */
-  readonly readRecipe: (path: string) => unknown
+  /** What the YAML file of a schedule's or a trigger's recipe holds; needed where the team has one. */
+  readonly readRecipe?: ((path: string) => unknown) | undefined
+  readonly hooks?: FlowHooks | undefined
 }
 
 /** A team's two stacks: what must never be lost, and what can be made again. */
 export function addTeamStacks(
-  app: App,
-  { team, codeVersion, readRecipe }: TeamStacksProps,
+  scope: Construct,
+  { team, codeVersion, readRecipe = refuse, hooks }: TeamStacksProps,
 ): { state: StateStack; controlPlane: ControlPlaneStack } {
   const env = { region: team.region }
-  const state = new StateStack(app, `Roslin-${team.name}-State`, {
+  const name = (stack: string) => `Roslin-${team.name}-${stack}`
+  const state = new StateStack(scope, name('State'), {
     env,
+    stackName: name('State'),
     description: `Roslin, team ${team.name}: runs, models, data`,
   })
-  const controlPlane = new ControlPlaneStack(app, `Roslin-${team.name}-ControlPlane`, {
+  const controlPlane = new ControlPlaneStack(scope, name('ControlPlane'), {
     env,
+    // By this name the command line finds the team's deployment, wherever in an app it is.
+    stackName: name('ControlPlane'),
     description: `Roslin, team ${team.name}: flow, compute, API`,
     team,
     automation: resolveAutomation(team, readRecipe),
     codeVersion,
     state,
+    hooks,
   })
-  Tags.of(app).add('roslin:team', team.name)
-  for (const [key, value] of Object.entries(team.tags)) Tags.of(app).add(key, value)
-  Validations.of(app).addPlugins(new NagChecks(app))
+  for (const stack of [state, controlPlane]) {
+    Tags.of(stack).add('roslin:team', team.name)
+    for (const [key, value] of Object.entries(team.tags)) Tags.of(stack).add(key, value)
+  }
   return { state, controlPlane }
+}
+
+function refuse(path: string): never {
+  throw new RoslinError(
+    'TEAM_INVALID',
+    `The team names the recipe ${path}, and nothing was given to read it with.`,
+    'Give readRecipe, which takes the path and gives what the file holds.',
+  )
 }

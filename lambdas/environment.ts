@@ -51,3 +51,8 @@ export function monthlyLimitUsd(): number | undefined {
   const value = process.env.MONTHLY_BUDGET_USD
   return value ? Number(value) : undefined
 }
+
+/** How many runs of the team may be open at once. */
+export function concurrentRuns(): number {
+  return Number(variable('CONCURRENT_RUNS'))
+}

@@ -32,7 +32,7 @@ export async function startFiring(firing: OpenFiring & { readonly runId: string 
     if (sameAs) {
       return await firings.decide(firing, { status: 'skipped', note: UNCHANGED, sameAs }, false)
     }
-    await startRun(recipe, startedBy, runId)
+    await startRun(recipe, startedBy, { runId, createdAt: new Date().toISOString() })
     await firings.decide(firing, { status: 'started' }, true)
     logger.info('started by a firing', { origin, key, runId })
   } catch (error) {

@@ -24,7 +24,6 @@ export interface Emulator {
   stop(): Promise<void>
 }
 
-export const DEFAULT_PORT = 4747
 const START_TIMEOUT_MILLISECONDS = 60_000
 const STOP_TIMEOUT_MILLISECONDS = 45_000
 const EXIT_PORT_BUSY = 3

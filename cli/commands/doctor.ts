@@ -1,68 +1,8 @@
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
-import { RoslinError } from '../../core/errors.ts'
-import { findEmbedded } from '../../local/embedded.ts'
-import { endpointOf } from '../../local/emulator.ts'
-import { paths, root } from '../../local/paths.ts'
-import { missingPrerequisites } from '../../local/prerequisites.mjs'
-import { Client } from '../client.ts'
-import { CLI_EXIT } from '../exit-codes.ts'
-import { print, printJson } from '../output.ts'
-import { findTarget } from '../target.ts'
-import { jsonOption, teamOption } from './options.ts'
-
-interface Check {
-  readonly check: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly fix?: string
-}
+import { deploymentCommand } from './options.ts'
 
 export function addDoctorCommand(program: Command): void {
-  program
-    .command('doctor')
-    .description('look for what is missing, and say how to mend it')
-    .addOption(teamOption())
-    .addOption(jsonOption())
-    .action(async (options: { team?: string; json?: boolean }) => {
-      const checks = [prerequisites(), environment(), await embeddedAws(), await api(options.team)]
-      if (options.json) printJson(checks)
-      else
-        for (const { check, ok, detail, fix } of checks)
-          print(`${ok ? '✓' : '✗'} ${check}: ${detail}${fix ? `\n  ${fix}` : ''}`)
-      if (checks.some(({ ok }) => !ok)) process.exitCode = CLI_EXIT.failed
-    })
-}
-
-function prerequisites(): Check {
-  const missing = missingPrerequisites(root, existsSync(paths.venv))
-  const check = 'this machine'
-  return missing.length === 0
-    ? { check, ok: true, detail: 'Node.js, Python and disk are as needed' }
-    : { check, ok: false, detail: missing.join(' ') }
-}
-
-function environment(): Check {
-  const check = 'Python environment'
-  if (existsSync(paths.python)) return { check, ok: true, detail: paths.venv }
-  return { check, ok: false, detail: 'not installed', fix: '`npx roslin up` installs it.' }
-}
-
-async function embeddedAws(): Promise<Check> {
-  const embedded = await findEmbedded()
-  const check = 'embedded AWS'
-  if (embedded) return { check, ok: true, detail: `${endpointOf(embedded.port)}, team ${embedded.team}` }
-  return { check, ok: true, detail: 'not running; `npx roslin up` starts it' }
-}
-
-async function api(team: string | undefined): Promise<Check> {
-  const check = 'API'
-  try {
-    const target = await findTarget(team)
-    const { version } = await new Client(target).health()
-    return { check, ok: true, detail: `team ${target.team} at ${target.apiUrl}, version ${version}` }
-  } catch (error) {
-    if (!(error instanceof RoslinError)) throw error
-    return { check, ok: false, detail: error.message, fix: error.nextStep }
-  }
+  deploymentCommand(program, 'doctor')
+    .description('look for what is missing, on this machine and at AWS, and say how to mend it')
+    .action(async (options) => (await import('../actions/doctor.ts')).examine(options))
 }

@@ -1,26 +1,5 @@
 import { type Command, Option } from 'commander'
-import { modelParameters } from '../../core/base-model.ts'
-import { knownSize, resolvedSize } from '../../core/data-size.ts'
-import { makeEstimate, withEpochs } from '../../core/estimate.ts'
-import type { Estimate } from '../../core/estimate-schema.ts'
-import { REFERENCE_REGION } from '../../core/prices.ts'
-import { estimatePage } from '../estimate-format.ts'
-import { localSize } from '../local-size.ts'
-import { print, printJson } from '../output.ts'
-import { readRecipe } from '../recipe-file.ts'
-import { askForEstimate } from '../team-estimate.ts'
-import { readTeamFile } from '../team-file.ts'
-import { jsonOption, positive, regionOption, wholeNumber } from './options.ts'
-
-interface EstimateOptions {
-  readonly epochs?: number
-  readonly rows?: number
-  readonly tokensPerRow?: number
-  readonly region?: string
-  readonly team?: string
-  readonly deployed?: true
-  readonly json?: true
-}
+import { jsonOption, positive, profileOption, regionOption, wholeNumber } from './options.ts'
 
 export function addEstimateCommand(program: Command): void {
   program
@@ -40,38 +19,10 @@ export function addEstimateCommand(program: Command): void {
     .addOption(
       new Option('--tokens-per-row <number>', 'their mean length, prompt and response').argParser(positive),
     )
-    .addOption(
-      new Option('--team <name>', 'whose options: those of teams/<name>.yaml, or of its deployment').env(
-        'ROSLIN_TEAM',
-      ),
-    )
+    .option('--team <name>', 'whose options: those of teams/<name>.yaml, or of its deployment')
     .addOption(regionOption('whose prices').conflicts('deployed'))
     .option('--deployed', "ask the team's deployment, which knows how fast earlier runs were")
+    .addOption(profileOption().implies({ deployed: true }))
     .addOption(jsonOption())
-    .action(async (file: string, options: EstimateOptions) => {
-      const estimate = await (options.deployed ? deployedEstimate : offlineEstimate)(file, options)
-      if (options.json) printJson(estimate)
-      else print(estimatePage(estimate))
-    })
-}
-
-/** Of this repository's files alone: no deployment, no network. */
-async function offlineEstimate(file: string, options: EstimateOptions): Promise<Estimate> {
-  const recipe = withEpochs(readRecipe(file), options.epochs)
-  const team = options.team === undefined ? undefined : readTeamFile(options.team)
-  return makeEstimate({
-    recipe,
-    parameters: modelParameters(recipe),
-    data: resolvedSize(recipe, options, (await localSize(recipe, file)) ?? knownSize(recipe)),
-    region: options.region ?? team?.region ?? REFERENCE_REGION,
-    ...(team && { team }),
-  })
-}
-
-async function deployedEstimate(file: string, options: EstimateOptions): Promise<Estimate> {
-  // Loaded when it is needed: the AWS SDK takes longer to load than an estimate to make.
-  const [{ Client }, { findTarget }] = await Promise.all([import('../client.ts'), import('../target.ts')])
-  const client = new Client(await findTarget(options.team))
-  const recipe = withEpochs(readRecipe(file), options.epochs)
-  return askForEstimate(client, recipe, file, options)
+    .action(async (file, options) => (await import('../actions/estimate.ts')).estimate(file, options))
 }

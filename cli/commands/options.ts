@@ -1,16 +1,31 @@
-import { InvalidArgumentError, Option } from 'commander'
-import { DEFAULT_PORT } from '../../local/emulator.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Flags } from '../settings.ts'
 
-export const teamOption = () =>
-  new Option('--team <name>', 'whose deployment; default: the embedded one').env('ROSLIN_TEAM')
+/** Flags of every command that speaks to a deployment. */
+export type DeploymentOptions = Flags & { readonly json?: boolean }
+
+/** A command that speaks to a team's deployment. */
+export function deploymentCommand(parent: Command, name: string): Command {
+  return parent
+    .command(name)
+    .addOption(teamOption())
+    .addOption(profileOption())
+    .addOption(regionOption('where the team is deployed'))
+    .addOption(jsonOption())
+}
+
+// Their defaults come from the environment and from files too: settings.ts.
+export const teamOption = () => new Option('--team <name>', 'whose deployment; default: the embedded one')
+
+export const profileOption = () =>
+  new Option('--profile <name>', "a profile of the AWS configuration, SSO's included")
 
 export const jsonOption = () => new Option('--json', 'print one JSON document')
 
 export const portOption = () =>
-  new Option('--port <number>', 'the port of the embedded AWS')
-    .default(DEFAULT_PORT)
-    .env('ROSLIN_PORT')
-    .argParser((text) => wholeNumber(text, 1024, 65535))
+  new Option('--port <number>', 'the port of the embedded AWS; default: 4747').argParser((text) =>
+    wholeNumber(text, 1024, 65535),
+  )
 
 export const jobSlotsOption = () =>
   new Option('--job-slots <number>', 'how many jobs run at once on this machine')

@@ -1,29 +1,8 @@
 import { type Command, Option } from 'commander'
-import { RoslinError } from '../../core/errors.ts'
-import type { Estimate } from '../../core/estimate-schema.ts'
-import { Client } from '../client.ts'
-import { asked, mayStart } from '../consent.ts'
-import { estimateTable } from '../estimate-format.ts'
-import { CLI_EXIT } from '../exit-codes.ts'
-import { runPage } from '../format.ts'
-import { print, printJson, say } from '../output.ts'
-import { type CheckedRecipe, checkRecipe, printOutcome, startRun } from '../run-and-follow.ts'
-import { findTarget } from '../target.ts'
-import { askForEstimate } from '../team-estimate.ts'
-import { watchRun } from '../watch.ts'
-import { jsonOption, positive, teamOption } from './options.ts'
-
-interface RunOptions {
-  readonly watch?: boolean
-  readonly yes?: boolean
-  readonly maxUsd?: number
-  readonly team?: string
-  readonly json?: boolean
-}
+import { deploymentCommand, positive } from './options.ts'
 
 export function addRunCommand(program: Command): void {
-  program
-    .command('run')
+  deploymentCommand(program, 'run')
     .description('start a run of a recipe, after its estimate and a question')
     .argument('<recipe>', 'a recipe file, such as recipes/dolly-mini.yaml')
     .option('--watch', 'follow it to its end; Ctrl-C detaches, the run goes on')
@@ -33,82 +12,5 @@ export function addRunCommand(program: Command): void {
         positive,
       ),
     )
-    .addOption(teamOption())
-    .addOption(jsonOption())
-    .action(async (file: string, options: RunOptions) => {
-      const target = await findTarget(options.team)
-      const client = new Client(target)
-      const checked = limited(await checkRecipe(file), options.maxUsd)
-      const estimate = await estimateIfPossible(client, checked, file)
-      const may = mayStart({
-        estimate,
-        maxUsd: checked.recipe.limits.maxUsd,
-        isAllowed: options.yes ?? false,
-        isLimited: options.maxUsd !== undefined,
-        isInteractive: Boolean(process.stdin.isTTY && process.stderr.isTTY),
-        isPaid: !target.isEmbedded,
-      })
-      if (may === 'ask' && !(await asked('Start it?'))) {
-        say('Not started.')
-        process.exitCode = CLI_EXIT.interrupted
-        return
-      }
-      const run = await startRun(client, checked)
-      if (options.watch) {
-        say(`run ${run.runId}`)
-        return followRun(client, run.runId, options.json ?? false)
-      }
-      if (options.json) printJson(run)
-      else print(run.runId)
-    })
-}
-
-function limited(checked: CheckedRecipe, maxUsd: number | undefined): CheckedRecipe {
-  if (maxUsd === undefined) return checked
-  const { recipe } = checked
-  return { ...checked, recipe: { ...recipe, limits: { ...recipe.limits, maxUsd } } }
-}
-
-/** Shows what the run would take. Undefined where nobody knows; what is wrong with the recipe itself is an error. */
-async function estimateIfPossible(
-  client: Client,
-  { recipe }: CheckedRecipe,
-  file: string,
-): Promise<Estimate | undefined> {
-  try {
-    const estimate = await askForEstimate(client, recipe, file)
-    say(estimateTable(estimate))
-    const [first] = estimate.options
-    if (first) say(`${first.train.because} ${first.price.because}`)
-    return estimate
-  } catch (error) {
-    // A deployment may be older than the route.
-    const isUnknown =
-      error instanceof RoslinError && (error.code === 'NO_BASIS' || error.code === 'ROUTE_NOT_FOUND')
-    if (!isUnknown) throw error
-    say(`No estimate can be made: ${error.message}`)
-    return undefined
-  }
-}
-
-/** Watches until the run has ended (exit code 0 only when it succeeded) or the person leaves. */
-export async function followRun(client: Client, runId: string, json: boolean): Promise<void> {
-  const leaving = new AbortController()
-  const leave = () => leaving.abort()
-  process.once('SIGINT', leave)
-  try {
-    const ended = await watchRun(client, runId, leaving.signal)
-    if (json) printJson(ended)
-    else {
-      print(runPage(ended))
-      await printOutcome(client, ended)
-    }
-    process.exitCode = ended.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
-  } catch (error) {
-    if (!leaving.signal.aborted) throw error
-    say(`Detached. Run ${runId} goes on; watch it again: npx roslin runs watch ${runId}`)
-    process.exitCode = CLI_EXIT.interrupted
-  } finally {
-    process.off('SIGINT', leave)
-  }
+    .action(async (file, options) => (await import('../actions/run.ts')).run(file, options))
 }

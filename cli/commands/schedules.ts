@@ -1,78 +1,35 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { parse } from 'yaml'
-import type { NewSchedule } from '../../core/schedule.ts'
-import { Client } from '../client.ts'
-import { sendUp } from '../local-inputs.ts'
-import { print, printJson, say } from '../output.ts'
-import { checkRecipe } from '../run-and-follow.ts'
-import { schedulePage, schedulesTable } from '../schedule-format.ts'
-import { findTarget } from '../target.ts'
-import { jsonOption, teamOption, wholeNumber } from './options.ts'
-
-interface ReadOptions {
-  readonly team?: string
-  readonly json?: boolean
-}
-
-interface CreateOptions extends ReadOptions {
-  readonly when: string
-  readonly timeZone: string
-  readonly jitterMinutes: number
-  readonly overlap: NonNullable<NewSchedule['overlap']>
-  readonly whenUnchanged: NonNullable<NewSchedule['whenUnchanged']>
-  readonly set: NewSchedule['overrides']
-  readonly paused?: boolean
-}
+import { deploymentCommand, wholeNumber } from './options.ts'
 
 export function addSchedulesCommand(program: Command): void {
   const schedules = program.command('schedules').description('runs that start at set times')
 
-  schedules
-    .command('list')
+  deploymentCommand(schedules, 'list')
     .description('all schedules, when each fires next, and what became of its last firing')
-    .addOption(teamOption())
-    .addOption(jsonOption())
-    .action(async (options: ReadOptions) => {
-      const list = await new Client(await findTarget(options.team)).listSchedules()
-      if (options.json) printJson(list)
-      else print(schedulesTable(list))
-    })
+    .action(async (options) => (await import('../actions/schedules.ts')).listSchedules(options))
 
   addCreate(schedules)
   addOne(schedules, 'get', 'one schedule: its next three firings and its last ten')
   addOne(schedules, 'pause', 'let it not fire until it is resumed')
   addOne(schedules, 'resume', 'let it fire again; what passed meanwhile is not made up for')
 
-  schedules
-    .command('delete')
+  deploymentCommand(schedules, 'delete')
     .description('take away a schedule that was made here; its runs stay')
     .argument('<name>', "the schedule's name")
-    .addOption(teamOption())
-    .action(async (name: string, options: ReadOptions) => {
-      await new Client(await findTarget(options.team)).deleteSchedule(name)
-      say(`Schedule ${name} is gone.`)
-    })
+    .action(async (name, options) => (await import('../actions/schedules.ts')).deleteSchedule(name, options))
 }
 
-const ACTIONS = { get: 'getSchedule', pause: 'pauseSchedule', resume: 'resumeSchedule' } as const
-
-function addOne(schedules: Command, action: keyof typeof ACTIONS, description: string): void {
-  schedules
-    .command(action)
+function addOne(schedules: Command, name: 'get' | 'pause' | 'resume', description: string): void {
+  deploymentCommand(schedules, name)
     .description(description)
     .argument('<name>', "the schedule's name")
-    .addOption(teamOption())
-    .addOption(jsonOption())
-    .action(async (name: string, options: ReadOptions) => {
-      const schedule = await new Client(await findTarget(options.team))[ACTIONS[action]](name)
-      if (options.json) printJson(schedule)
-      else print(schedulePage(schedule))
-    })
+    .action(async (schedule, options) =>
+      (await import('../actions/schedules.ts')).showSchedule(name, schedule, options),
+    )
 }
 
 function addCreate(schedules: Command): void {
-  schedules
-    .command('create')
+  deploymentCommand(schedules, 'create')
     .description('start runs of a recipe at set times; its local data and model are sent up once, now')
     .argument('<name>', 'lower-case letters, digits and hyphens')
     .argument('<recipe>', 'a recipe file')
@@ -98,38 +55,32 @@ function addCreate(schedules: Command): void {
     )
     .addOption(
       new Option(
-        '--set <field=value...>',
-        "a field of the recipe, such as training.epochs=3, in place of the file's",
+        '--set <field=value>',
+        "a field of the recipe in place of the file's, such as training.epochs=3",
       )
         .default({}, 'none')
         .argParser(override),
     )
     .option('--paused', 'do not let it fire yet')
-    .addOption(teamOption())
-    .addOption(jsonOption())
-    .action(async (name: string, file: string, { when, set, team, json, ...timing }: CreateOptions) => {
-      const client = new Client(await findTarget(team))
-      const { recipe, inputs } = await checkRecipe(file)
-      const remote = await sendUp(client, recipe, inputs, (text) => say(`· ${text}`))
-      const schedule = await client.createSchedule({
-        ...timing,
-        name,
-        expression: when,
-        overrides: set,
-        // As JSON has it: fields that are undefined are not there.
-        recipe: JSON.parse(JSON.stringify(remote)),
-      })
-      if (json) printJson(schedule)
-      else print(schedulePage(schedule))
-    })
+    .action(async (name, file, options) =>
+      (await import('../actions/schedules.ts')).createSchedule(name, file, options),
+    )
 }
 
-/** `training.epochs=3` → {training: {epochs: 3}}, beside those before. The value is YAML, as in the recipe's file. */
+/** `training.epochs=3` → {training: {epochs: 3}}, beside those before. The value is JSON, or text as it is. */
 function override(text: string, before: Record<string, unknown>): Record<string, unknown> {
-  const [, path = '', value = ''] = /^([\w.]+)=(.*)$/s.exec(text) ?? []
+  const [, path = '', value = ''] = /^([A-Za-z][\w.]*)=(.*)$/s.exec(text) ?? []
   if (!path) throw new InvalidArgumentError('It must be like training.epochs=3.')
   const [first = '', ...rest] = path.split('.')
-  if (rest.length === 0) return { ...before, [first]: parse(value) }
+  if (rest.length === 0) return { ...before, [first]: jsonOrText(value) }
   const inner = (before[first] ?? {}) as Record<string, unknown>
   return { ...before, [first]: override(`${rest.join('.')}=${value}`, inner) }
+}
+
+function jsonOrText(value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch {
+    return value
+  }
 }

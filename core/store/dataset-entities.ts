@@ -2,7 +2,7 @@ import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { CustomAttributeType, Entity } from 'electrodb'
 import type { Issue } from '../errors.ts'
 import type { RowFormat } from '../row-formats.ts'
-import { SERVICE, TABLE_KEYS } from './table-keys.ts'
+import { SERVICE, TABLE_KEYS } from './keys.ts'
 
 const { pk, sk } = TABLE_KEYS
 

@@ -3,7 +3,7 @@ import { CustomAttributeType, Entity } from 'electrodb'
 import { FIRING_STATUSES, type FiringStatus } from '../firing.ts'
 import type { Recipe } from '../recipe.ts'
 import type { StartedBy } from '../started-by.ts'
-import { SERVICE, TABLE_KEYS } from './table-keys.ts'
+import { SERVICE, TABLE_KEYS } from './keys.ts'
 
 const { pk, sk, open } = TABLE_KEYS
 

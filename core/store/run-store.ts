@@ -13,6 +13,7 @@ import {
   runStatusOfJob,
   type TimelineEntry,
 } from '../run.ts'
+import type { FinalMetrics } from '../run-view.ts'
 import type { StartedBy } from '../started-by.ts'
 import { applied } from './conditional.ts'
 import type { AttemptExecution, Reservation, RoslinTable, RunCapacity, RunModel } from './table.ts'
@@ -35,10 +36,16 @@ export interface Run {
   readonly options?: readonly RunCapacity[]
   readonly failure?: RunFailure
   readonly model?: RunModel
+  readonly metrics?: FinalMetrics
   readonly reservation?: Reservation
   readonly spentUsd?: number
   readonly budgetNoticeAt?: string
+  /** The request that its newest execution was asked for with; none for the first. */
+  readonly reopenedBy?: string
 }
+
+/** A run as lists have it. */
+export type ListedRun = Omit<Run, 'recipe'>
 
 export interface Attempt {
   readonly runId: string
@@ -59,12 +66,6 @@ export interface RunWithAttempts {
   readonly attempts: readonly Attempt[]
 }
 
-export interface RunPage {
-  readonly runs: readonly Run[]
-  /** The last run's id where there are older ones. */
-  readonly cursor: string | null
-}
-
 /** A change of a run's status, and what it brings with it. */
 export interface Change {
   readonly status: RunStatus
@@ -78,6 +79,7 @@ export interface Change {
     readonly options?: readonly RunCapacity[]
     readonly failure?: RunFailure
     readonly model?: RunModel
+    readonly metrics?: FinalMetrics
   }
 }
 
@@ -95,7 +97,13 @@ export class RunStore {
     return applied(() =>
       this.#table.entities.run
         .patch({ runId })
-        .set({ status, position, ...(hasEnded(status) && { endedAt: at }), ...details })
+        .set({
+          status,
+          position,
+          ...(hasEnded(status) && { endedAt: at, outcome: status, endedRunId: runId }),
+          ...(details?.model && { modelName: details.model.name, modelRunId: runId }),
+          ...details,
+        })
         .data(({ timeline }, { append }) => append(timeline, [{ status, at, ...(note && { note }) }]))
         .where(
           ({ position: current, endedAt }, { lt, notExists }) =>
@@ -189,18 +197,10 @@ export class RunStore {
       .runWithAttempts({ runId })
       .go({ pages: 'all', consistent: true })
     const [run] = data.run
+    const [stored] = data.runRecipe
+    if (!run || !stored) return undefined
     const attempts = data.attempt.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))
-    return run && { run, attempts }
-  }
-
-  /** Newest first, those older than the run `before`: one query, whatever the number of runs. */
-  async list(team: string, limit: number, before: string | null): Promise<RunPage> {
-    const ofTeam = this.#table.entities.run.query.byTeam({ team })
-    const older = before === null ? ofTeam : ofTeam.lt({ runId: before })
-    // One more than asked for tells whether there is a next page.
-    const { data } = await older.go({ order: 'desc', count: limit + 1 })
-    const runs = data.slice(0, limit)
-    return { runs, cursor: data.length > limit ? (runs.at(-1)?.runId ?? null) : null }
+    return { run: { ...run, recipe: stored.recipe }, attempts }
   }
 
   /** Those that have not ended, or whose jobs or money have not. */

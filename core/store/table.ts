@@ -3,12 +3,14 @@ import { CustomAttributeType, Entity, Service } from 'electrodb'
 import type { Recipe } from '../recipe.ts'
 import type { JobStatus, RunFailure, RunStatus, TimelineEntry } from '../run.ts'
 import { type FlowStep, JOB_STATUSES, RUN_STATUSES, STEPS } from '../run.ts'
+import type { FinalMetrics } from '../run-view.ts'
 import type { StartedBy } from '../started-by.ts'
 import { datasetEntities } from './dataset-entities.ts'
 import { firingEntity } from './firing-entity.ts'
-import { SERVICE, TABLE_KEYS } from './table-keys.ts'
+import { SERVICE, TABLE_KEYS } from './keys.ts'
+import { requestEntity, teamEntities } from './team-entities.ts'
 
-const { pk, sk, byTeam, open } = TABLE_KEYS
+const { pk, sk, byTeam, open, byRecipe, byOutcome, byModel } = TABLE_KEYS
 
 /** The entities of the one table. Access patterns and keys are in docs/data-model.md. */
 export function openTable(client: DynamoDBDocumentClient, table: string) {
@@ -19,7 +21,6 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         runId: { type: 'string', required: true },
         team: { type: 'string', required: true },
         recipeName: { type: 'string', required: true },
-        recipe: { type: CustomAttributeType<Recipe>('any'), required: true },
         status: { type: RUN_STATUSES as unknown as RunStatus[], required: true },
         /** One more with each resume. */
         execution: { type: 'number', required: true },
@@ -38,6 +39,9 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         options: { type: CustomAttributeType<readonly RunCapacity[]>('any') },
         failure: { type: CustomAttributeType<RunFailure>('any') },
         model: { type: CustomAttributeType<RunModel>('any') },
+        metrics: { type: CustomAttributeType<FinalMetrics>('any') },
+        /** The request that its newest execution was asked for with. */
+        reopenedBy: { type: 'string' },
         /** Of the team's budget, until the run has ended and its jobs too. */
         reservation: { type: CustomAttributeType<Reservation>('any') },
         /** What has been accounted of the run's cost. */
@@ -46,6 +50,13 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         budgetNoticeAt: { type: 'string' },
         /** The team, for as long as the run is not both ended and settled. */
         openTeam: { type: 'string', hidden: true },
+        // The run's id once more: with `runId` itself, ElectroDB would put every run into these indexes from its start.
+        /** Its status, once it has ended. */
+        outcome: { type: 'string', hidden: true },
+        endedRunId: { type: 'string', hidden: true },
+        /** Its model's, once it has one. */
+        modelName: { type: 'string', hidden: true },
+        modelRunId: { type: 'string', hidden: true },
       },
       indexes: {
         byId: {
@@ -62,6 +73,40 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
           index: open.index,
           pk: { field: open.pk, composite: ['openTeam'] },
           sk: { field: open.sk, composite: ['runId'] },
+        },
+        byRecipe: {
+          index: byRecipe.index,
+          pk: { field: byRecipe.pk, composite: ['recipeName'] },
+          sk: { field: byRecipe.sk, composite: ['runId'] },
+        },
+        byOutcome: {
+          index: byOutcome.index,
+          pk: { field: byOutcome.pk, composite: ['outcome'] },
+          sk: { field: byOutcome.sk, composite: ['endedRunId'] },
+        },
+        byModel: {
+          index: byModel.index,
+          pk: { field: byModel.pk, composite: ['modelName'] },
+          sk: { field: byModel.sk, composite: ['modelRunId'] },
+        },
+      },
+    },
+    { client, table },
+  )
+
+  /** Beside the run, not in it: prompts make it large, and each change of a run writes the whole item and its indexes. */
+  const runRecipe = new Entity(
+    {
+      model: { entity: 'runRecipe', version: '1', service: SERVICE },
+      attributes: {
+        runId: { type: 'string', required: true },
+        recipe: { type: CustomAttributeType<Recipe>('any'), required: true },
+      },
+      indexes: {
+        byRun: {
+          collection: 'runWithAttempts',
+          pk: { field: pk, composite: ['runId'] },
+          sk: { field: sk, composite: [] },
         },
       },
     },
@@ -148,27 +193,36 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
     { client, table },
   )
 
-  const teamMonth = new Entity(
+  /** One a name: its newest version. Under one key, so that a query lists them. */
+  const model = new Entity(
     {
-      model: { entity: 'teamMonth', version: '1', service: SERVICE },
+      model: { entity: 'model', version: '1', service: SERVICE },
       attributes: {
-        team: { type: 'string', required: true },
-        month: { type: 'string', required: true },
-        // Sums, only ever added to: a default would be written over them.
-        committedUsd: { type: 'number' },
-        spentUsd: { type: 'number' },
+        name: { type: 'string', required: true },
+        newestVersion: { type: 'number', required: true },
+        runId: { type: 'string', required: true },
+        createdAt: { type: 'string', required: true },
       },
       indexes: {
-        byMonth: { pk: { field: pk, composite: ['team'] }, sk: { field: sk, composite: ['month'] } },
+        byName: { pk: { field: pk, composite: [] }, sk: { field: sk, composite: ['name'] } },
       },
     },
     { client, table },
   )
 
-  const firing = firingEntity({ client, table })
-  const { dataset, datasetVersion, datasetRejection } = datasetEntities({ client, table })
   return new Service(
-    { run, attempt, modelVersion, teamMonth, throughput, firing, dataset, datasetVersion, datasetRejection },
+    {
+      run,
+      runRecipe,
+      attempt,
+      model,
+      modelVersion,
+      throughput,
+      request: requestEntity({ client, table }),
+      firing: firingEntity({ client, table }),
+      ...datasetEntities({ client, table }),
+      ...teamEntities({ client, table }),
+    },
     { client, table },
   )
 }
@@ -187,6 +241,14 @@ export interface RunModel {
   readonly version: number
   readonly uri: string
   readonly unfinished?: boolean
+}
+
+/** A recipe that was run. */
+export interface UsedRecipe {
+  readonly name: string
+  readonly runs: number
+  readonly newestRunId: string
+  readonly newestRunAt: string
 }
 
 /** What a run may spend of a month of the team's budget. */

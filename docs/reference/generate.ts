@@ -1,9 +1,10 @@
-// Writes the JSON Schemas that editors check recipes and team files with: npm run schemas.
+// Writes the JSON Schemas that editors check recipes and team files with, and the API's OpenAPI document: npm run schemas.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { recipeSchema } from '../../core/recipe.ts'
 import { teamSchema } from '../../core/team.ts'
+import { openApiDocument } from '../../lambdas/api/openapi.ts'
 
 /** File name → its text, made from the same zod schemas that the program checks with. */
 export function schemaFiles(): Record<string, string> {
@@ -12,6 +13,7 @@ export function schemaFiles(): Record<string, string> {
   return {
     'recipe.schema.json': text(recipeSchema, 'A Roslin recipe'),
     'team.schema.json': text(teamSchema, 'A Roslin team'),
+    'openapi.json': `${JSON.stringify(openApiDocument(), null, 2)}\n`,
   }
 }
 

@@ -7,6 +7,8 @@ export interface FlowDefinitionProps {
   readonly registerFunctionArn: string
   readonly classifyFunctionArn: string
   readonly failFunctionArn: string
+  /** States of a team's own, before the first training job of an execution, and before a model version is registered. */
+  readonly hooks?: Readonly<Partial<Record<HookName, Branch>>>
 }
 
 /** No training job may run longer than a fortnight (limits.maxHours), nor wait for its machine longer than a day. */
@@ -46,6 +48,14 @@ const LAMBDA_RETRY = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2, JitterStrategy: 'FULL' },
 ]
 
+export type HookName = 'beforeTrain' | 'afterEvaluate'
+
+/** Amazon States Language, JSONata: states with an end of their own. */
+export interface Branch {
+  readonly StartAt: string
+  readonly States: Readonly<Record<string, object>>
+}
+
 const RUN_ID = '{% $states.context.Execution.Input.runId %}'
 const EXECUTION = '{% $states.context.Execution.Input.execution %}'
 
@@ -54,6 +64,9 @@ const EXECUTION = '{% $states.context.Execution.Input.execution %}'
  * to the next one, or to Fail; any other error goes to Fail. Amazon States Language, JSONata.
  */
 export function flowDefinition(props: FlowDefinitionProps) {
+  const { beforeTrain, afterEvaluate } = props.hooks ?? {}
+  const toTrain = beforeTrain ? 'BeforeTrain' : 'Train'
+  const toRegister = afterEvaluate ? 'AfterEvaluate' : 'Register'
   return {
     Comment: 'One execution of a run: its input is {"runId", "execution"}, and its name is made of both',
     QueryLanguage: 'JSONata',
@@ -72,19 +85,21 @@ export function flowDefinition(props: FlowDefinitionProps) {
         Catch: catchAs('plan', 'Fail'),
         Next: 'Begin',
       },
-      // A run that goes on does not do again what is done.
+      // A run that goes on does not do again what is done; a hook it passes each time, for it may have said no.
       Begin: {
         Type: 'Choice',
         Choices: [
-          { Condition: "{% $from = 'train' %}", Next: 'Train' },
+          { Condition: "{% $from = 'train' %}", Next: toTrain },
           { Condition: "{% $from = 'evaluate' %}", Next: 'Evaluate' },
-          { Condition: "{% $from = 'register' %}", Next: 'Register' },
+          { Condition: "{% $from = 'register' %}", Next: toRegister },
         ],
         Default: 'Prepare',
       },
-      Prepare: batchTask('prepare', props.team, 'Train'),
+      Prepare: batchTask('prepare', props.team, toTrain),
+      ...(beforeTrain && { BeforeTrain: hookState('beforeTrain', beforeTrain, 'Train') }),
       Train: batchTask('train', props.team, 'Evaluate'),
-      Evaluate: batchTask('evaluate', props.team, 'Register'),
+      Evaluate: batchTask('evaluate', props.team, toRegister),
+      ...(afterEvaluate && { AfterEvaluate: hookState('afterEvaluate', afterEvaluate, 'Register') }),
       Register: {
         ...lambdaTask(props.registerFunctionArn, {
           runId: RUN_ID,
@@ -184,6 +199,18 @@ function batchTask(step: StepName, team: string, next: string) {
     },
     Retry: BATCH_RETRY,
     Catch: catchAs(step, 'Classify'),
+    Output: {},
+    Next: next,
+  }
+}
+
+/** In a branch of its own, whatever ends there ends the hook and not the flow, and any error of it is caught. */
+function hookState(hook: HookName, branch: Branch, next: string) {
+  return {
+    Type: 'Parallel',
+    Arguments: { runId: RUN_ID, execution: EXECUTION, planUri: '{% $planUri %}' },
+    Branches: [branch],
+    Catch: catchAs(hook, 'Fail'),
     Output: {},
     Next: next,
   }

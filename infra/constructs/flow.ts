@@ -16,6 +16,7 @@ import { Construct } from 'constructs'
 import type { Compute } from './compute.ts'
 import { flowDefinition } from './flow-definition.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { type FlowHooks, renderHooks } from './hooks.ts'
 import type { Jobs } from './jobs.ts'
 
 export interface FlowProps {
@@ -25,6 +26,7 @@ export interface FlowProps {
   readonly compute: Compute
   readonly jobs: Jobs
   readonly functionDefaults: FunctionDefaults
+  readonly hooks?: FlowHooks | undefined
 }
 
 /** Planning reads a data file whole; more memory is also more CPU to parse it with. */
@@ -54,12 +56,14 @@ export class Flow extends Construct {
     }
     bucket.grantPut(plan, 'runs/*')
 
+    const hooks = renderHooks(Stack.of(this), props.hooks ?? {})
     const definition = flowDefinition({
       team: props.team,
       planFunctionArn: plan.functionArn,
       registerFunctionArn: register.functionArn,
       classifyFunctionArn: classify.functionArn,
       failFunctionArn: fail.functionArn,
+      hooks: hooks.branches,
     })
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineType: StateMachineType.STANDARD,
@@ -76,6 +80,7 @@ export class Flow extends Construct {
       },
     })
     for (const handler of handlers) handler.grantInvoke(this.stateMachine)
+    for (const statement of hooks.policyStatements) this.stateMachine.addToRolePolicy(statement)
     this.#grantBatch(props.compute, props.jobs)
     this.aliasArn = this.#publish(definition)
   }

@@ -6,6 +6,7 @@ import { Api } from '../constructs/api.ts'
 import { Compute } from '../constructs/compute.ts'
 import { Events } from '../constructs/events.ts'
 import { Flow } from '../constructs/flow.ts'
+import type { FlowHooks } from '../constructs/hooks.ts'
 import { Jobs } from '../constructs/jobs.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
@@ -19,10 +20,13 @@ export interface ControlPlaneStackProps extends StackProps {
   readonly automation: Automation
   readonly codeVersion: string
   readonly state: StateStack
+  readonly hooks?: FlowHooks | undefined
 }
 
 /** All that can be made again: destroying this stack loses no run and no model. */
 export class ControlPlaneStack extends Stack {
+  readonly api: Api
+
   constructor(scope: Construct, id: string, props: ControlPlaneStackProps) {
     super(scope, id, props)
     const { team, codeVersion } = props
@@ -51,10 +55,19 @@ export class ControlPlaneStack extends Stack {
         CAPACITY: this.toJsonString(compute.capacity),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
+        CONCURRENT_RUNS: String(team.limits.concurrentRuns),
         ...(team.budget.monthlyUsd && { MONTHLY_BUDGET_USD: String(team.budget.monthlyUsd) }),
       },
     }
-    const flow = new Flow(this, 'Flow', { team: team.name, table, bucket, compute, jobs, functionDefaults })
+    const flow = new Flow(this, 'Flow', {
+      team: team.name,
+      table,
+      bucket,
+      compute,
+      jobs,
+      functionDefaults,
+      hooks: props.hooks,
+    })
     const { deadLetterQueue } = new Events(this, 'Events', {
       table,
       bucket,
@@ -84,7 +97,7 @@ export class ControlPlaneStack extends Stack {
       functionDefaults,
       deadLetterQueue,
     })
-    const api = new Api(this, 'Api', {
+    this.api = new Api(this, 'Api', {
       table,
       bucket,
       jobLogGroup: jobs.logGroup,
@@ -95,7 +108,7 @@ export class ControlPlaneStack extends Stack {
       functionDefaults,
     })
 
-    new CfnOutput(this, 'ApiUrl', { value: api.url })
+    new CfnOutput(this, 'ApiUrl', { value: this.api.url })
     new CfnOutput(this, 'StateMachineAliasArn', { value: flow.aliasArn })
   }
 }

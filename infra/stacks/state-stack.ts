@@ -2,7 +2,7 @@ import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations
 import { AttributeType, Billing, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import type { Construct } from 'constructs'
-import { TABLE_KEYS } from '../../core/store/table-keys.ts'
+import { INDEXES, TABLE_KEYS } from '../../core/store/keys.ts'
 
 /** What must outlive every deployment: the table of runs, and the bucket of data and models. */
 export class StateStack extends Stack {
@@ -12,15 +12,15 @@ export class StateStack extends Stack {
   constructor(scope: Construct, id: string, props: StackProps) {
     super(scope, id, { ...props, terminationProtection: true })
     const text = (name: string) => ({ name, type: AttributeType.STRING })
-    const { byTeam, open } = TABLE_KEYS
-
     this.table = new TableV2(this, 'Table', {
       partitionKey: text(TABLE_KEYS.pk),
       sortKey: text(TABLE_KEYS.sk),
-      globalSecondaryIndexes: [
-        { indexName: byTeam.index, partitionKey: text(byTeam.pk), sortKey: text(byTeam.sk) },
-        { indexName: open.index, partitionKey: text(open.pk), sortKey: text(open.sk) },
-      ],
+      globalSecondaryIndexes: INDEXES.map(({ index, pk, sk }) => ({
+        indexName: index,
+        partitionKey: text(pk),
+        sortKey: text(sk),
+      })),
+      timeToLiveAttribute: TABLE_KEYS.expiresAt,
       billing: Billing.onDemand(),
       // What is written is announced: lambdas/events/table-changed.ts.
       dynamoStream: StreamViewType.NEW_AND_OLD_IMAGES,

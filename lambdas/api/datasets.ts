@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { DatasetList, DatasetVersions } from '../../core/dataset-version.ts'
 import { RoslinError } from '../../core/errors.ts'
-import { slug } from '../../core/recipe.ts'
+import { slugSchema } from '../../core/recipe.ts'
 import { datasets } from '../clients.ts'
 
 export const datasetRoutes = new Hono()
@@ -13,7 +13,7 @@ datasetRoutes.get('/', async (context) =>
 /** The versions of one, and the files that could not be one. */
 datasetRoutes.get('/:name/versions', async (context) => {
   const name = context.req.param('name')
-  const isName = slug.safeParse(name).success
+  const isName = slugSchema.safeParse(name).success
   const [versions, rejections] = isName
     ? await Promise.all([datasets.versions(name), datasets.rejections(name)])
     : [[], []]

@@ -1,8 +1,6 @@
-import { Hono } from 'hono'
 import { modelParameters } from '../../core/base-model.ts'
 import { knownSize, resolvedSize } from '../../core/data-size.ts'
 import { makeEstimate, withEpochs } from '../../core/estimate.ts'
-import { type Estimate, estimateRequestSchema } from '../../core/estimate-schema.ts'
 import type { InstanceTypeName } from '../../core/instance-types.ts'
 import { parseRecipe, type Recipe } from '../../core/recipe.ts'
 import { parseS3Uri } from '../../core/storage-layout.ts'
@@ -10,13 +8,11 @@ import { type MeasuredThroughput, throughputShape } from '../../core/throughput.
 import { throughputs } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { datasetSize } from '../pinning.ts'
-import { parseBody } from './input.ts'
-
-export const estimateRoutes = new Hono()
+import type { Handlers } from './serve.ts'
 
 /** What a recipe would take on the team's own options, from the speed of its earlier runs where there are any. */
-estimateRoutes.post('/', async (context) => {
-  const { recipe: given, epochs, rows, tokensPerRow } = await parseBody(estimateRequestSchema, context)
+export const createEstimate: Handlers['createEstimate'] = async ({ body }) => {
+  const { recipe: given, epochs, rows, tokensPerRow } = body
   const recipe = withEpochs(parseRecipe(given), epochs)
   const { team, region, bucket, capacity } = deployment()
   const parameters = modelParameters(recipe)
@@ -25,17 +21,15 @@ estimateRoutes.post('/', async (context) => {
   const measured = await measuredOn(recipe, parameters, team, [
     ...new Set(capacity.map(({ instanceType }) => instanceType)),
   ])
-  return context.json(
-    makeEstimate({
-      recipe,
-      parameters,
-      region,
-      data: resolvedSize(recipe, { rows, tokensPerRow }, found),
-      team: { name: team, capacity },
-      measured: (type) => measured.get(type) ?? [],
-    }) satisfies Estimate,
-  )
-})
+  return makeEstimate({
+    recipe,
+    parameters,
+    region,
+    data: resolvedSize(recipe, { rows, tokensPerRow }, found),
+    team: { name: team, capacity },
+    measured: (type) => measured.get(type) ?? [],
+  })
+}
 
 /** Of the data where they lie, if that is the bucket; a file still on its way there may be known by its name. */
 async function findSize(recipe: Recipe, bucket: string) {

@@ -3,14 +3,19 @@ import type { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
 import { schemaIssues } from '../../core/schema-issues.ts'
 
-/** @throws RoslinError REQUEST_INVALID, naming the parameters that are wrong. */
-export function parseQuery<T>(schema: z.ZodType<T>, context: Context): T {
-  return parse(schema, context.req.query(), 'The query has parameters that cannot be used.')
-}
+/** A recipe has 5. What is deeper would overflow the stack of whoever walks it. */
+const MAX_DEPTH = 32
 
 /** @throws RoslinError REQUEST_INVALID for a body that is no JSON, or naming the fields that are wrong. */
 export async function parseBody<T>(schema: z.ZodType<T>, context: Context): Promise<T> {
   const text = await context.req.text()
+  if (depthOf(text) > MAX_DEPTH) {
+    throw new RoslinError(
+      'REQUEST_INVALID',
+      `The body is nested more than ${MAX_DEPTH} levels deep.`,
+      'Mend it; docs/reference/api.md lists what each route takes.',
+    )
+  }
   try {
     return parse(schema, JSON.parse(text), 'The body has fields that cannot be used.')
   } catch (error) {
@@ -23,9 +28,21 @@ export async function parseBody<T>(schema: z.ZodType<T>, context: Context): Prom
   }
 }
 
-function parse<T>(schema: z.ZodType<T>, input: unknown, detail: string): T {
+/** @throws RoslinError REQUEST_INVALID, naming the fields that are wrong. */
+export function parse<T>(schema: z.ZodType<T>, input: unknown, detail: string): T {
   const result = schema.safeParse(input)
   if (result.success) return result.data
   const next = 'Mend what is named; docs/reference/api.md lists what each route takes.'
   throw new RoslinError('REQUEST_INVALID', detail, next, schemaIssues(result.error, input))
+}
+
+/** How deep arrays and objects are nested, whatever else the text is. */
+function depthOf(json: string): number {
+  let depth = 0
+  let deepest = 0
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') deepest = Math.max(deepest, ++depth)
+    else if (token === ']' || token === '}') depth--
+  }
+  return deepest
 }

@@ -1,31 +1,26 @@
 import {
   CloudWatchLogsClient,
   GetLogEventsCommand,
+  InvalidParameterException,
   ResourceNotFoundException,
 } from '@aws-sdk/client-cloudwatch-logs'
-import { Hono } from 'hono'
 import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
-import type { LogLine, LogPage } from '../../core/run-view.ts'
+import type { LogLine } from '../../core/run-logs.ts'
 import { variable } from '../environment.ts'
-import { parseQuery } from './input.ts'
 import { found } from './runs.ts'
+import type { Handlers } from './serve.ts'
 
 const logs = new CloudWatchLogsClient({})
-
-const logQuery = z.object({ cursor: z.string().optional() })
 
 /** How far each log stream of the run has been read: stream name → CloudWatch's token. */
 const cursorSchema = z.record(z.string(), z.string())
 type Cursor = z.output<typeof cursorSchema>
 
-export const logRoutes = new Hono()
-
 /** The lines of all the run's containers, in order, from the cursor on. */
-logRoutes.get('/:runId/logs', async (context) => {
-  const { cursor } = parseQuery(logQuery, context)
+export const getRunLogs: Handlers['getRunLogs'] = async ({ params: { runId }, query: { cursor } }) => {
   const positions = cursor === undefined ? {} : decode(cursor)
-  const { attempts } = await found(context.req.param('runId'))
+  const { attempts } = await found(runId)
   const lines: LogLine[] = []
   for (const { step, executions } of attempts) {
     for (const { logStreamName } of executions) {
@@ -35,8 +30,8 @@ logRoutes.get('/:runId/logs', async (context) => {
       if (token) positions[logStreamName] = token
     }
   }
-  return context.json({ lines, cursor: encode(positions) } satisfies LogPage)
-})
+  return { lines, cursor: encode(positions) }
+}
 
 async function readStream(logStreamName: string, from: string | undefined) {
   const events: { at: string; message: string }[] = []
@@ -61,6 +56,7 @@ async function readStream(logStreamName: string, from: string | undefined) {
   } catch (error) {
     // A container that has printed nothing has no stream yet.
     if (error instanceof ResourceNotFoundException) return { events, token }
+    if (error instanceof InvalidParameterException && from) throw unusableCursor()
     throw error
   }
 }
@@ -73,11 +69,15 @@ function decode(text: string): Cursor {
   try {
     return cursorSchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
   } catch {
-    throw new RoslinError(
-      'REQUEST_INVALID',
-      'The cursor is not one of ours.',
-      'Leave it out to read from the start.',
-      [{ path: 'cursor', message: 'cannot be read' }],
-    )
+    throw unusableCursor()
   }
+}
+
+function unusableCursor(): RoslinError {
+  return new RoslinError(
+    'REQUEST_INVALID',
+    'The cursor is not one of ours.',
+    'Leave it out to read from the start.',
+    [{ path: 'cursor', message: 'cannot be read' }],
+  )
 }

@@ -1,54 +1,36 @@
-import { Hono } from 'hono'
-import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
 import { parseRecipe } from '../../core/recipe.ts'
-import { hasEnded } from '../../core/run.ts'
-import { evaluationSchema, metricsSchema } from '../../core/run-files.ts'
-import { type RunDetail, type RunList, runDetail, runListItem } from '../../core/run-view.ts'
-import { RUN_FILES, storageLayout } from '../../core/storage-layout.ts'
-import type { Run, RunWithAttempts } from '../../core/store/run-store.ts'
-import { runs } from '../clients.ts'
+import { changesOfRun } from '../../core/run-events.ts'
+import { type RunDetail, runDetail, runListItem } from '../../core/run-view.ts'
+import type { RunWithAttempts } from '../../core/store/run-store.ts'
+import { runLists, runs } from '../clients.ts'
 import { variable } from '../environment.ts'
-import { readJson } from '../s3-json.ts'
 import { startRun } from '../start-run.ts'
-import { caller } from './caller.ts'
-import { parseBody, parseQuery } from './input.ts'
+import { decodeCursor, encodeCursor, runPosition } from './cursor.ts'
+import type { Handlers } from './serve.ts'
 import { waitingReason } from './waiting.ts'
 
-const newRun = z.strictObject({ recipe: z.unknown() })
-const listQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.ulid('is none that a page has given').optional(),
-})
+/** The run's id is the request's: sent again, it finds the run that it made. */
+const createRun: Handlers['createRun'] = async ({ body, request, caller }) => {
+  const run = { runId: request.id, createdAt: request.at }
+  await startRun(parseRecipe(body.recipe), caller, run)
+  return detail(run.runId)
+}
 
-export const runRoutes = new Hono()
-
-runRoutes.post('/', async (context) => {
-  const recipe = parseRecipe((await parseBody(newRun, context)).recipe)
-  return context.json(await detail(await startRun(recipe, caller(context))), 201)
-})
-
-runRoutes.get('/', async (context) => {
-  const { limit, cursor = null } = parseQuery(listQuery, context)
-  const page = await runs.list(variable('TEAM'), limit, cursor)
+const listRuns: Handlers['listRuns'] = async ({ query: { limit, cursor, ...filter } }) => {
+  const page = await runLists.list(variable('TEAM'), limit, decodeCursor(cursor, runPosition), filter)
   const now = new Date()
-  return context.json({
-    runs: page.runs.map((run) => runListItem(run, now)),
-    cursor: page.cursor,
-  } satisfies RunList)
-})
+  return { runs: page.runs.map((run) => runListItem(run, now)), cursor: encodeCursor(page.cursor) }
+}
 
-runRoutes.get('/:runId', async (context) => context.json(await detail(context.req.param('runId'))))
+const getRun: Handlers['getRun'] = ({ params }) => detail(params.runId)
 
-runRoutes.get('/:runId/metrics', async (context) => {
-  const { run } = await found(context.req.param('runId'))
-  return context.json(await runFile(run, RUN_FILES.metrics, metricsSchema, 'training'))
-})
+const getRunEvents: Handlers['getRunEvents'] = async ({ params }) => {
+  const { run } = await found(params.runId)
+  return { events: changesOfRun(run) }
+}
 
-runRoutes.get('/:runId/samples', async (context) => {
-  const { run } = await found(context.req.param('runId'))
-  return context.json(await runFile(run, RUN_FILES.evaluation, evaluationSchema, 'evaluation'))
-})
+export const runHandlers = { createRun, listRuns, getRun, getRunEvents }
 
 export async function detail(runId: string): Promise<RunDetail> {
   const { run, attempts } = await found(runId)
@@ -65,16 +47,5 @@ export async function found(runId: string): Promise<RunWithAttempts> {
     'RUN_NOT_FOUND',
     `There is no run ${runId}.`,
     'GET /v1/runs (or `roslin runs list`) shows the runs there are.',
-  )
-}
-
-async function runFile<T>(run: Run, file: string, schema: z.ZodType<T>, step: string): Promise<T> {
-  const content = await readJson(`${storageLayout(variable('BUCKET_NAME')).run(run.runId)}${file}`, schema)
-  if (content !== undefined) return content
-  const next = hasEnded(run.status) ? 'The run ended before that; its failure says why.' : 'Ask again later.'
-  throw new RoslinError(
-    'NOT_READY',
-    `Run ${run.runId} is ${run.status}: its ${step} has written nothing yet.`,
-    next,
   )
 }

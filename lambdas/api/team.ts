@@ -1,19 +1,25 @@
-import { Hono } from 'hono'
 import { monthOf } from '../../core/budget.ts'
-import type { TeamView } from '../../core/run-view.ts'
 import { ledger } from '../clients.ts'
-import { deployment, monthlyLimitUsd, variable } from '../environment.ts'
+import { concurrentRuns, deployment, monthlyLimitUsd, variable } from '../environment.ts'
+import type { Handlers } from './serve.ts'
 
-export const teamRoutes = new Hono()
+export const getHealth: Handlers['getHealth'] = () => ({
+  team: variable('TEAM'),
+  version: variable('CODE_VERSION'),
+})
 
-/** The team's capacity options in order, and what of this month's budget is spent and reserved. */
-teamRoutes.get('/', async (context) => {
-  const { team, capacity } = deployment()
-  const usage = await ledger.usage(team, monthOf(new Date().toISOString()))
-  return context.json({
+/** The team's capacity options in order, what of this month's budget is spent and reserved, and how many runs are open. */
+export const getTeam: Handlers['getTeam'] = async () => {
+  const { team, region, capacity } = deployment()
+  const [usage, open] = await Promise.all([
+    ledger.usage(team, monthOf(new Date().toISOString())),
+    ledger.openRuns(team),
+  ])
+  return {
     team,
-    region: variable('AWS_REGION'),
+    region,
     capacity: capacity.map(({ jobQueueArn: _, ...option }) => option),
     budget: { ...usage, limitUsd: monthlyLimitUsd() ?? null },
-  } satisfies TeamView)
-})
+    concurrentRuns: { limit: concurrentRuns(), open },
+  }
+}

@@ -8,7 +8,7 @@ import {
   type RunEvent,
   type TeamMonth,
 } from '../../core/run-events.ts'
-import type { Run } from '../../core/store/run-store.ts'
+import type { ListedRun } from '../../core/store/run-store.ts'
 import { monthlyLimitUsd } from '../environment.ts'
 import { logger } from '../logger.ts'
 
@@ -40,7 +40,7 @@ export async function handler(event: unknown): Promise<void> {
 function eventsOf(before: Record<string, unknown> | undefined, after: Record<string, unknown>): RunEvent[] {
   switch (after.__edb_e__) {
     case 'run':
-      return eventsOfRun(before as Run | undefined, after as unknown as Run)
+      return eventsOfRun(before as ListedRun | undefined, after as unknown as ListedRun)
     case 'teamMonth':
       return eventsOfMonth(before as TeamMonth | undefined, after as unknown as TeamMonth, monthlyLimitUsd())
     default:

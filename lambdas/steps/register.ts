@@ -3,6 +3,7 @@ import { planSchema } from '../../core/plan.ts'
 import { manifestSchema } from '../../core/run-files.ts'
 import type { RunModel } from '../../core/store/table.ts'
 import { models, runs } from '../clients.ts'
+import { finalMetrics } from '../final-metrics.ts'
 import { recordThroughput } from '../measured-throughput.ts'
 import { readJson } from '../s3-json.ts'
 import { settleIfDone } from '../settle.ts'
@@ -32,7 +33,9 @@ export const handler = step(async ({ runId, execution, planUri }: EvaluatedRun):
   const at = new Date().toISOString()
   const model = await models.register(newModelVersion(plan, planUri, plan.modelUri, at))
   await recordThroughput(plan, execution)
-  await runs.advance(runId, { status: 'succeeded', at, moment: { execution }, details: { model } })
+  const metrics = await finalMetrics(plan)
+  const details = { model, ...(metrics && { metrics }) }
+  await runs.advance(runId, { status: 'succeeded', at, moment: { execution }, details })
   await settleIfDone(runId)
   return model
 })

@@ -33,6 +33,7 @@ describe('a team', () => {
       capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
       maxVcpus: 192,
       budget: {},
+      limits: { concurrentRuns: 50 },
       notifications: { emails: [] },
       logRetentionDays: 90,
       schedules: [],

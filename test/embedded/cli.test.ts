@@ -136,7 +136,7 @@ describe('the reading commands', () => {
     ['runs list', () => ['runs', 'list', '--limit', '1'], { runs: [{}], cursor: expect.any(String) }],
     ['runs get', () => ['runs', 'get', runId], { status: 'failed', failure: { class: 'out-of-memory' } }],
     ['team', () => ['team'], { team: 'demo', budget: { limitUsd: 1000 } }],
-    ['doctor', () => ['doctor'], [{}, {}, {}, { check: 'API', ok: true }]],
+    ['doctor', () => ['doctor'], [{}, {}, {}, { check: 'API', ok: true }, { check: 'version', ok: true }]],
   ])('roslin %s --json prints one document on stdout', async (_, args, expected) => {
     const { code, stdout } = await roslin(...args(), '--json')
     expect(JSON.parse(stdout)).toMatchObject(expected)
@@ -166,6 +166,25 @@ describe('the reading commands', () => {
     const [, cursor = ''] = /--cursor (\S+)/.exec(first.stderr) ?? []
     const second = await roslin('runs', 'list', '--limit', '1', '--cursor', cursor, '--json')
     expect(JSON.parse(second.stdout).runs[0].runId < cursor).toBe(true)
+  })
+
+  it('roslin runs get --watch --json shows a run as it changes, one document a line, to its end', async () => {
+    const started = await deployment.start('train:sleep=2')
+    const { code, stdout } = await roslin('runs', 'get', started.runId, '--watch', '--json')
+    const seen = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).status)
+    expect(seen.length).toBeGreaterThan(1)
+    expect(seen.at(-1)).toBe('succeeded')
+    expect(code).toBe(0)
+  })
+
+  it('roslin open prints where the API answers for the run', async () => {
+    const { code, stdout } = await roslin('open', runId)
+    expect(stdout).toBe(`${deployment.apiUrl}/v1/runs/${runId}\n`)
+    expect(code).toBe(0)
+    expect((await roslin('open', '01JD0000000000000000000000')).stderr).toContain('RUN_NOT_FOUND')
   })
 
   it('roslin team shows people the options in order, and what is left of the month', async () => {

@@ -1,7 +1,9 @@
+import { ulid } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Ledger } from '../../core/store/ledger.ts'
+import { RunLists } from '../../core/store/run-lists.ts'
 import { RunStore } from '../../core/store/run-store.ts'
 import { openTable } from '../../core/store/table.ts'
 import { Deployment } from '../support/deployment.ts'
@@ -13,12 +15,12 @@ const { client } = deployment
 const table = openTable(deployment.dynamo, deployment.tableName)
 const ledger = new Ledger(table)
 const runs = new RunStore(table)
+const lists = new RunLists(table)
 
 const AT = '2026-11-24T10:00:00.000Z'
 const MONTH = '2026-11'
-let made = 0
 const newRun = (team: string) => ({
-  runId: `MONEY${String(made++).padStart(8, '0')}`,
+  runId: ulid(),
   team,
   recipe: recipe(),
   createdAt: AT,
@@ -65,7 +67,7 @@ describe("a run's share of the budget", () => {
       if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'BUDGET_EXCEEDED' })
     }
     expect(await ledger.usage('racers', MONTH)).toEqual({ month: MONTH, committedUsd: 90, spentUsd: 0 })
-    expect((await runs.list('racers', 100, null)).runs).toHaveLength(3)
+    expect((await lists.list('racers', 100, null)).runs).toHaveLength(3)
   })
 
   it('is accounted once, however often and by however many at once', async () => {

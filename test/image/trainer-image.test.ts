@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -11,7 +11,6 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makePlan } from '../../core/plan.ts'
-import { run } from '../../local/command.ts'
 import type { Emulator } from '../../local/emulator.ts'
 import { ContainerStore, missingContainerTools } from '../support/containers.ts'
 import { freePort } from '../support/processes.ts'
@@ -83,7 +82,6 @@ describe.skipIf(missing.length > 0)(`the trainer's image, ${VARIANT}`, () => {
       process.env.ROSLIN_STATE_DIR = join(folder, 'state')
       const { emulatorHealth, startEmulator } = await import('../../local/emulator.ts')
       const { awsEnvironment } = await import('../../local/embedded.ts')
-      const { paths } = await import('../../local/paths.ts')
       const port = await freePort()
       emulator = await startEmulator({ port, images: {}, jobSlots: 1, background: false })
       const health = await emulatorHealth(port)
@@ -94,7 +92,11 @@ describe.skipIf(missing.length > 0)(`the trainer's image, ${VARIANT}`, () => {
       await s3.send(new CreateBucketCommand({ Bucket: BUCKET }))
       const put = (Key: string, Body: string | Buffer) =>
         s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body }))
-      await run(paths.python, ['test/support/tiny_model.py', join(folder, 'model')])
+      // By the image's own Transformers: an older one does not read what a newer one wrote.
+      const script = ['--volume', `${resolve('test/support/tiny_model.py')}:/tiny_model.py:ro`]
+      mkdirSync(join(folder, 'model'))
+      const out = ['--volume', `${join(folder, 'model')}:/model`, '--user', '0', '--entrypoint', 'python']
+      await store.run(IMAGE, [...script, ...out], ['/tiny_model.py', '/model'])
       for (const file of readdirSync(join(folder, 'model'))) {
         await put(`data/model/${file}`, readFileSync(join(folder, 'model', file)))
       }

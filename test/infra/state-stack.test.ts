@@ -1,6 +1,6 @@
 import { Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, it } from 'vitest'
-import { TABLE_KEYS } from '../../core/store/table-keys.ts'
+import { INDEXES, TABLE_KEYS } from '../../core/store/keys.ts'
 import { onlyResource, resourcesOf, synthesise } from '../support/stacks.ts'
 
 const { state } = synthesise()
@@ -38,17 +38,17 @@ describe('the state stack', () => {
   })
 
   it("has the keys that the store's entities are written with", () => {
-    const { pk, sk, byTeam, open } = TABLE_KEYS
+    const { pk, sk, expiresAt } = TABLE_KEYS
     const keys = (hash: string, range: string) => [
       { AttributeName: hash, KeyType: 'HASH' },
       { AttributeName: range, KeyType: 'RANGE' },
     ]
     state.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
       KeySchema: keys(pk, sk),
-      GlobalSecondaryIndexes: [
-        Match.objectLike({ IndexName: byTeam.index, KeySchema: keys(byTeam.pk, byTeam.sk) }),
-        Match.objectLike({ IndexName: open.index, KeySchema: keys(open.pk, open.sk) }),
-      ],
+      GlobalSecondaryIndexes: INDEXES.map((one) =>
+        Match.objectLike({ IndexName: one.index, KeySchema: keys(one.pk, one.sk) }),
+      ),
+      TimeToLiveSpecification: { AttributeName: expiresAt, Enabled: true },
     })
   })
 

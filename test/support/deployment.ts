@@ -129,7 +129,12 @@ export class Deployment {
   }
 
   /** A signed request with a body as it is, where the API's client would send another. */
-  async request(method: string, path: string, body?: string): Promise<Response> {
+  async request(
+    method: string,
+    path: string,
+    body?: string,
+    given: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
     const url = new URL(`${this.apiUrl}${path}`)
     const request = new HttpRequest({
       method,
@@ -138,7 +143,7 @@ export class Deployment {
       port: Number(url.port),
       path: url.pathname,
       query: Object.fromEntries(url.searchParams),
-      headers: { host: url.host },
+      headers: { ...given, host: url.host },
       ...(body !== undefined && { body }),
     })
     const signer = new SignatureV4({

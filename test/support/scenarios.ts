@@ -13,7 +13,7 @@ import { hasEnded, jobHasEnded } from '../../core/run.ts'
 import { type RunDetail, type RunList, runDetail } from '../../core/run-view.ts'
 import { Ledger } from '../../core/store/ledger.ts'
 import { RunStore } from '../../core/store/run-store.ts'
-import { openTable } from '../../core/store/table.ts'
+import { openTable, type RoslinTable } from '../../core/store/table.ts'
 import { readChaos, setChaos } from '../../local/chaos.ts'
 import { type Deployment, STEPS, TEAM } from './deployment.ts'
 import { eventually } from './processes.ts'
@@ -28,14 +28,15 @@ const RESERVED_USD = 10
 /** Runs in a deployment that is broken on purpose, and what must be true of them whatever happened. */
 export class Scenarios {
   readonly #deployment: Deployment
+  readonly #table: RoslinTable
   readonly #runs: RunStore
   readonly #ledger: Ledger
 
   constructor(deployment: Deployment) {
     this.#deployment = deployment
-    const table = openTable(deployment.dynamo, deployment.tableName)
-    this.#runs = new RunStore(table)
-    this.#ledger = new Ledger(table)
+    this.#table = openTable(deployment.dynamo, deployment.tableName)
+    this.#runs = new RunStore(this.#table)
+    this.#ledger = new Ledger(this.#table)
   }
 
   /** Breaks things for one run: these rules beside those of other tests, which have runs of their own. */
@@ -136,6 +137,12 @@ export class Scenarios {
     expect(open.map(({ runId, status }) => `${runId} ${status}`)).toEqual([])
     expect(budget.committedUsd).toBeCloseTo(budget.spentUsd, 3)
     expect(budget.spentUsd).toBeCloseTo(spentUsd, 3)
+  }
+
+  /** The numbers of a model's versions. */
+  async versionsOf(name: string): Promise<number[]> {
+    const { data } = await this.#table.entities.modelVersion.query.byName({ name }).go({ pages: 'all' })
+    return data.map(({ version }) => version)
   }
 
   async #read(runId: string): Promise<RunDetail> {

@@ -21,9 +21,6 @@ STEP = os.environ["ROSLIN_STEP"]
 ATTEMPT = int(os.environ["ROSLIN_ATTEMPT"])
 STEPS_PER_EPOCH = 4
 
-aware = threading.Event()
-aware.set()
-
 
 def url(uri: str) -> str:
     return f"{ENDPOINT}/{uri.removeprefix('s3://')}"
@@ -36,7 +33,9 @@ def read(uri: str) -> dict:
 
 def write(uri: str, value: dict) -> None:
     body = json.dumps(value).encode()
-    urllib.request.urlopen(urllib.request.Request(url(uri), data=body, method="PUT")).close()
+    urllib.request.urlopen(
+        urllib.request.Request(url(uri), data=body, method="PUT")
+    ).close()
 
 
 def say(text: str) -> None:
@@ -74,19 +73,28 @@ def train(plan: dict) -> None:
     total = plan["recipe"]["training"]["epochs"] * STEPS_PER_EPOCH
     for step in (0, total):
         write(plan["runUri"] + "metrics.json", metrics(plan, step))
-    write(plan["modelUri"] + "manifest.json", {"kind": "model", "epoch": plan["keepEpochs"][-1], "files": []})
+    write(
+        plan["modelUri"] + "manifest.json",
+        {"kind": "model", "epoch": plan["keepEpochs"][-1], "files": []},
+    )
 
 
 def evaluate(plan: dict) -> None:
     models = [{"name": "base", "epoch": 0, "heldOutLoss": 3.5}]
-    models += [{"name": f"epoch {epoch}", "epoch": epoch, "heldOutLoss": 1.5} for epoch in plan["keepEpochs"]]
+    models += [
+        {"name": f"epoch {epoch}", "epoch": epoch, "heldOutLoss": 1.5}
+        for epoch in plan["keepEpochs"]
+    ]
     prompts = [
         {
             "instruction": prompt["instruction"],
             "input": prompt.get("input"),
             "expect": prompt.get("expect"),
             "answers": [
-                {"text": f"{model['name']} says baa", "right": True if prompt.get("expect") else None}
+                {
+                    "text": f"{model['name']} says baa",
+                    "right": True if prompt.get("expect") else None,
+                }
                 for model in models
             ],
         }
@@ -95,11 +103,19 @@ def evaluate(plan: dict) -> None:
     write(plan["runUri"] + "evaluation.json", {"models": models, "prompts": prompts})
 
 
+def actions(plan: dict) -> list[str]:
+    """What this attempt of this step is told to do."""
+    told = []
+    for word in plan["recipe"].get("description", "").split():
+        step, _, action = word.partition(":")
+        action, _, only_attempt = action.partition("@")
+        if step == STEP and only_attempt in ("", str(ATTEMPT)):
+            told.append(action)
+    return told
+
+
 def act(plan: dict, action: str) -> None:
-    action, _, only_attempt = action.partition("@")
     name, _, value = action.partition("=")
-    if only_attempt and int(only_attempt) != ATTEMPT:
-        return
     if name == "sleep":
         write(plan["runUri"] + "metrics.json", metrics(plan, 0))
         time.sleep(float(value))
@@ -122,7 +138,7 @@ def act(plan: dict, action: str) -> None:
         write(plan["runUri"] + "error.json", error)
         sys.exit(10)
     elif name == "unaware":
-        aware.clear()
+        pass
     elif name == "nothing":
         sys.exit(0)
     else:
@@ -134,15 +150,23 @@ def watch_for_notice() -> None:
     endpoint = os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
 
     def ask(method: str, path: str, **headers: str) -> str:
-        request = urllib.request.Request(endpoint + path, method=method, headers=headers)
+        request = urllib.request.Request(
+            endpoint + path, method=method, headers=headers
+        )
         with urllib.request.urlopen(request) as answer:
             return answer.read().decode()
 
-    token = ask("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})
-    while aware.is_set():
+    token = ask(
+        "PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    )
+    while True:
         time.sleep(0.1)
         try:
-            notice = ask("GET", "/latest/meta-data/spot/instance-action", **{"X-aws-ec2-metadata-token": token})
+            notice = ask(
+                "GET",
+                "/latest/meta-data/spot/instance-action",
+                **{"X-aws-ec2-metadata-token": token},
+            )
         except urllib.error.HTTPError:
             continue
         say(f"notice {notice}")
@@ -158,13 +182,12 @@ def interrupted(*_: object) -> None:
 def main() -> None:
     signal.signal(signal.SIGTERM, interrupted)
     say(f"process {os.getpid()} step {STEP} attempt {ATTEMPT}")
-    if os.environ["AWS_EC2_METADATA_DISABLED"] == "false":
-        threading.Thread(target=watch_for_notice, daemon=True).start()
     plan = read(os.environ["ROSLIN_PLAN_URI"])
-    for word in plan["recipe"].get("description", "").split():
-        step, _, action = word.partition(":")
-        if step == STEP:
-            act(plan, action)
+    told = actions(plan)
+    if os.environ["AWS_EC2_METADATA_DISABLED"] == "false" and "unaware" not in told:
+        threading.Thread(target=watch_for_notice, daemon=True).start()
+    for action in told:
+        act(plan, action)
     {"prepare": lambda _: None, "train": train, "evaluate": evaluate}[STEP](plan)
     say("done")
 

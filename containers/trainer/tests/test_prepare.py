@@ -1,12 +1,13 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROWS
 
-from roslin_trainer import mirror, prepare
+from roslin_trainer import compat, mirror, prepare
 from roslin_trainer.batches import BatchPlan, pad_rows
 from roslin_trainer.row_statistics import padding_statistics, row_statistics
 from roslin_trainer.tokens import TokenRow, load_rows
@@ -213,3 +214,18 @@ def test_long_prompt_is_refused_even_when_rows_are_cached(make_run, change, code
     error = run.json("error.json")
     assert (error["step"], error["code"], error["exitCode"]) == ("prepare", code, exit_code)
     assert said in error["message"]
+
+
+def test_model_that_transformers_4_would_misread_is_refused(
+    make_run, model_folders, tmp_path, monkeypatch
+):
+    newer = shutil.copytree(model_folders["llama"], tmp_path / "newer")
+    config = json.loads((newer / "config.json").read_text())
+    (newer / "config.json").write_text(json.dumps({**config, "transformers_version": "5.20.2"}))
+    monkeypatch.setattr(compat, "TRANSFORMERS", (4, 49))
+    run = make_run(newer)
+    assert run.step("prepare") == 11
+    error = run.json("error.json")
+    assert error["code"] == "MODEL_UNREADABLE" and "Transformers 5.20.2 wrote it" in error["message"]
+    monkeypatch.setattr(compat, "TRANSFORMERS", (5, 20))
+    assert run.step("prepare") == 0

@@ -18,7 +18,7 @@ from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.core.router import detect_service
 
-from roslin_emulator import batch_api, cloudformation, disk_space, stepfunctions, workarounds
+from roslin_emulator import apigateway, batch_api, cloudformation, disk_space, stepfunctions, workarounds
 from roslin_emulator.chaos import api as chaos_api
 from roslin_emulator.chaos import events as chaos_events
 from roslin_emulator.chaos.connections import Connections
@@ -77,6 +77,7 @@ class Emulator:
         workarounds.install(self._store.changed)
         batch_api.install(self._jobs)
         stepfunctions.install(self._jobs, self._chaos)
+        apigateway.install(settings.endpoint)
         cloudformation.install()
         self._clock.install()
         invocations, connections = Invocations(self._chaos), Connections()

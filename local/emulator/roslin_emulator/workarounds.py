@@ -526,6 +526,28 @@ def _stop_executions_for_good() -> None:
     replace(sfn, "_invoke_resource_with_timeout", make_timeout)
 
 
+def _evaluate_parallel() -> None:
+    """A Parallel state's Arguments, Output and Assign were ignored: branches had the state's own input."""
+
+    def make(original: Any) -> Any:
+        def run(state: Json, raw_input: Any, execution: Json | None, ctx: Json) -> Any:
+            if sfn._state_query_language(state, ctx) != "JSONata":
+                return original(state, raw_input, execution, ctx)
+            own = ctx["State"]
+            arguments = sfn._apply_jsonata_arguments(state, raw_input, ctx)
+            plain = {name: state[name] for name in ("Branches", "Next", "End") if name in state}
+            results, following = original(plain, arguments, execution, ctx)
+            # The branches have left theirs.
+            ctx["State"] = own
+            output = sfn._apply_jsonata_output(state, raw_input, ctx, result=results, default=results)
+            sfn._apply_state_assign(state, raw_input, ctx, result=results)
+            return output, following
+
+        return run
+
+    replace(sfn, "_run_parallel_branches", make)
+
+
 def _honour_max_delay() -> None:
     """A retrier's MaxDelaySeconds was ignored."""
 
@@ -741,6 +763,7 @@ def install(on_change: Callable[[], None]) -> None:
     replace(sfn, "_emit_execution_status_event", lambda _: emit_status_event)
     _time_out_executions()
     _stop_executions_for_good()
+    _evaluate_parallel()
     _honour_max_delay()
     _give_succeed_its_output()
     _receive_large_bodies_in_files()

@@ -187,6 +187,41 @@ def test_jsonata(emulator: Emulator) -> None:
     assert (small["status"], small["error"], small["cause"]) == ("FAILED", "TooSmall", "2")
 
 
+def test_a_parallel_state_in_jsonata(emulator: Emulator) -> None:
+    parallel = {
+        "Type": "Parallel",
+        "Arguments": {"n": "{% $states.input.n + 1 %}"},
+        "Branches": [
+            {
+                "StartAt": "Small",
+                "States": {
+                    "Small": {
+                        "Type": "Choice",
+                        "Choices": [{"Condition": "{% $states.input.n > 5 %}", "Next": "Big"}],
+                        "Default": "Fine",
+                    },
+                    "Fine": {"Type": "Succeed"},
+                    "Big": {"Type": "Fail", "Error": "TooBig", "Cause": "{% $string($states.input.n) %}"},
+                },
+            }
+        ],
+        "Assign": {"kept": "{% $states.result[0].n %}"},
+        "Output": {},
+        "Catch": [
+            {
+                "ErrorEquals": ["States.ALL"],
+                "Assign": {"kept": "{% $states.errorOutput.Error %}"},
+                "Next": "Done",
+            }
+        ],
+        "Next": "Done",
+    }
+    states = {"Task": parallel, "Done": {"Type": "Succeed", "Output": {"kept": "{% $kept %}"}}}
+    machine = Machine(emulator, "parallel", {"StartAt": "Task", "States": states})
+    assert json.loads(machine.run({"n": 1})["output"]) == {"kept": 2}
+    assert json.loads(machine.run({"n": 5})["output"]) == {"kept": "TooBig"}
+
+
 def test_execution_names_are_unique(emulator: Emulator) -> None:
     wait = {"Type": "Wait", "Seconds": 30, "End": True}
     machine = Machine(emulator, "unique", {"StartAt": "A", "States": {"A": wait}})

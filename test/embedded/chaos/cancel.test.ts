@@ -22,44 +22,47 @@ const slow = (service: string, operation: string, more: object = {}): Rule => ({
   ...more,
 })
 
-/** Runs that stay in a state, so that they can be cancelled there: the state, what the job does then, what is told and done to it. */
-const staying: readonly [RunStatus, JobStatus | undefined, string, readonly Rule[]][] = [
+/**
+ * Runs that stay in a state, so that they can be cancelled there: the state, whether at once, what the job does then, what is
+ * told and done to it.
+ */
+const staying: readonly [RunStatus, boolean, JobStatus | undefined, string, readonly Rule[]][] = [
   // Plan tries to write its plan, in vain, for some seconds.
-  ['planning', undefined, '', [slow('s3', 'PutObject', { times: 9 })]],
-  ['preparing', 'RUNNING', 'prepare:sleep=60', []],
-  ['waiting', 'RUNNABLE', '', [{ kind: 'no-capacity', step: 'train' }]],
-  ['training', 'RUNNING', 'train:sleep=60', []],
-  ['evaluating', 'RUNNING', 'evaluate:sleep=60', []],
+  ['planning', false, undefined, '', [slow('s3', 'PutObject', { times: 9 })]],
+  ['preparing', false, 'RUNNING', 'prepare:sleep=60', []],
+  ['waiting', false, 'RUNNABLE', '', [{ kind: 'no-capacity', step: 'train' }]],
+  ['waiting', true, 'RUNNABLE', '', [{ kind: 'no-capacity', step: 'train' }]],
+  ['training', false, 'RUNNING', 'train:sleep=60', []],
+  ['training', true, 'RUNNING', 'train:sleep=60', []],
+  ['evaluating', true, 'RUNNING', 'evaluate:sleep=60', []],
 ]
 
 describe.concurrent('a run that is cancelled', () => {
-  describe.each([false, true])('(now: %o)', (now) => {
-    it.each(staying)(
-      'while it is %s ends in seconds, and gives back its money',
-      async (status, job, told, rules) => {
-        const runId = await scenarios.startIn(rules, told)
-        const before = await scenarios.until(
-          runId,
-          `is ${status}`,
-          (run) => run.status === status && run.attempts.at(-1)?.jobStatus === job,
-        )
-        const live = before.attempts.filter(({ jobStatus }) => jobStatus === job)
-        if (job === 'RUNNING') await deployment.processOf(runId, live[0]?.step ?? '')
-        const askedAt = Date.now()
-        expect(await deployment.client.cancelRun(runId, now)).toMatchObject({ status: 'cancelled' })
-        const run = await scenarios.nothingIsLeft(runId)
-        expect((Date.now() - askedAt) / 1000).toBeLessThan(15)
-        expect(run).toMatchObject({ status: 'cancelled' })
-        expect(run).not.toHaveProperty('failure')
-        expect(run.timeline.at(-1)?.status).toBe('cancelled')
-        expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
-        // Told by a file, since a signal says nothing but to stop.
-        expect(await deployment.keys(`runs/${runId}/stops/`)).toEqual(
-          now ? live.map(({ jobId }) => `runs/${runId}/${stopFile(jobId)}`) : [],
-        )
-      },
-    )
-  })
+  it.each(staying)(
+    'while it is %s (now: %o) ends in seconds, and gives back its money',
+    async (status, now, job, told, rules) => {
+      const runId = await scenarios.startIn(rules, told)
+      const before = await scenarios.until(
+        runId,
+        `is ${status}`,
+        (run) => run.status === status && run.attempts.at(-1)?.jobStatus === job,
+      )
+      const live = before.attempts.filter(({ jobStatus }) => jobStatus === job)
+      if (job === 'RUNNING') await deployment.processOf(runId, live[0]?.step ?? '')
+      const askedAt = Date.now()
+      expect(await deployment.client.cancelRun(runId, now)).toMatchObject({ status: 'cancelled' })
+      const run = await scenarios.nothingIsLeft(runId)
+      expect((Date.now() - askedAt) / 1000).toBeLessThan(15)
+      expect(run).toMatchObject({ status: 'cancelled' })
+      expect(run).not.toHaveProperty('failure')
+      expect(run.timeline.at(-1)?.status).toBe('cancelled')
+      expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
+      // Told by a file, since a signal says nothing but to stop.
+      expect(await deployment.keys(`runs/${runId}/stops/`)).toEqual(
+        now ? live.map(({ jobId }) => `runs/${runId}/${stopFile(jobId)}`) : [],
+      )
+    },
+  )
 
   it('before it has been started never starts', async () => {
     const runId = await scenarios.store()

@@ -28,7 +28,6 @@ describe.concurrent('a run of whose jobs the events', () => {
       disturb('delay', { status: 'SUCCEEDED', delaySeconds: 2 }),
     ],
     ['come late and in disorder', disturb('delay', { delaySeconds: 1, times: 5 })],
-    ['never say that they were queued', disturb('drop', { status: 'RUNNABLE' })],
     ['never say that they run', disturb('drop', { status: 'RUNNING' })],
   ])('%s is told as it was', async (_, rule) => {
     const runId = await scenarios.startIn([rule])

@@ -65,18 +65,17 @@ describe.concurrent('Classify, killed', () => {
 })
 
 describe.concurrent('Register, killed', () => {
-  it.each(moments(4))('%o, leaves one version of the model', async (moment) => {
+  it.each(moments(3))('%o, leaves one version of the model', async (moment) => {
     const name = `killed-${JSON.stringify(moment).replace(/\W+/g, '-').toLowerCase()}model`
     const runId = await scenarios.startIn([kill('FlowRegister', moment)], '', { name })
     const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'succeeded', model: { name, version: 1 } })
-    const next = await deployment.start('', { name })
-    expect(await deployment.ended(next.runId)).toMatchObject({ model: { version: 2 } })
+    expect(await scenarios.versionsOf(name)).toEqual([1])
   })
 })
 
 describe.concurrent('Fail, killed', () => {
-  it.each(moments(2))('%o, still says why the run failed', async (moment) => {
+  it.each(moments(1))('%o, still says why the run failed', async (moment) => {
     const runId = await scenarios.startIn([kill('FlowFail', moment)], `train:exit=${EXIT_CODES.userError}`)
     const run = await scenarios.nothingIsLeft(runId)
     expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'user-error' } })
@@ -95,7 +94,7 @@ describe.concurrent('Fail, killed', () => {
 })
 
 describe.concurrent('what takes in events, killed', () => {
-  it.each([[{ beforeWrite: 1 }], [{ afterWrites: 1 }], [{ afterWrites: 2 }]] as [Moment][])(
+  it.each([[{ beforeWrite: 1 }], [{ afterWrites: 1 }]] as [Moment][])(
     '%o three times, misses none',
     async (moment) => {
       const runId = await scenarios.startIn([kill('EventsBatchJob', moment, { times: 3 })])

@@ -41,30 +41,6 @@ describe.concurrent('a run that goes on', () => {
     expect(stepsOf(run.attempts)).toEqual(['0 prepare', '0 train', '0 evaluate', '1 evaluate'])
   })
 
-  it('from a step before does that and what follows again', async () => {
-    const runId = await scenarios.startIn([], `evaluate:exit=${EXIT_CODES.userError}@1`)
-    await scenarios.nothingIsLeft(runId)
-    await client.resumeRun(runId, { from: 'prepare' })
-    const run = await scenarios.nothingIsLeft(runId)
-    expect(run.status).toBe('succeeded')
-    expect(stepsOf(run.attempts)).toEqual([
-      '0 prepare',
-      '0 train',
-      '0 evaluate',
-      '1 prepare',
-      '1 train',
-      '1 evaluate',
-    ])
-  })
-
-  it('after it was stopped at its limit, with a higher one', async () => {
-    const runId = await scenarios.startIn([], `train:exit=${EXIT_CODES.budgetStopped}@1`)
-    expect(await scenarios.nothingIsLeft(runId)).toMatchObject({ status: 'budget-stopped' })
-    await client.resumeRun(runId, { limits: { maxUsd: 5 } })
-    const run = await scenarios.nothingIsLeft(runId)
-    expect(run).toMatchObject({ status: 'succeeded', recipe: { limits: { maxUsd: 5 } } })
-  })
-
   it('asked for twice at once goes on once', async () => {
     const runId = await scenarios.startIn([], `train:exit=${EXIT_CODES.userError}@1`)
     await scenarios.nothingIsLeft(runId)
@@ -105,13 +81,5 @@ describe.concurrent('a run that goes on', () => {
       await scenarios.reconcile()
     }
     expect(await scenarios.nothingIsLeft(runId)).toMatchObject({ status: 'succeeded', execution: 1 })
-  })
-})
-
-describe('a run that has nothing left to do', () => {
-  it('is not resumed', async () => {
-    const runId = await scenarios.startIn([])
-    await scenarios.nothingIsLeft(runId)
-    await expect(client.resumeRun(runId, {})).rejects.toMatchObject({ code: 'RUN_ENDED' })
   })
 })

@@ -23,7 +23,6 @@ describe.concurrent('a run whose services fail for a while', () => {
     ['S3 is slow', fail('s3', 'throttled', 2, { operation: 'PutObject' })],
     ['S3 fails for longer than its SDK tries', fail('s3', 'internal-error', 4, { operation: 'PutObject' })],
     ['the model cannot be read', fail('s3', 'internal-error', 4, { operation: 'GetObject', key: 'models/' })],
-    ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'UpdateItem' })],
     [
       'DynamoDB is throttled for longer than its SDK tries',
       fail('dynamodb', 'throttled', 12, { operation: 'UpdateItem' }),
@@ -38,7 +37,6 @@ describe.concurrent('a run whose services fail for a while', () => {
       fail('dynamodb', 'reset', 1, { operation: 'TransactWriteItems', carriedOut: true }),
     ],
     ['Batch is throttled', fail('batch', 'throttled', 1, { operation: 'SubmitJob' })],
-    ['Batch fails', fail('batch', 'internal-error', 1, { operation: 'SubmitJob' })],
   ])('ends well where %s', async (_, rule) => {
     const runId = await scenarios.startIn([rule])
     const run = await scenarios.nothingIsLeft(runId)

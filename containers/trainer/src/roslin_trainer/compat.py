@@ -15,3 +15,12 @@ DTYPE = "dtype" if TRANSFORMERS >= (4, 56) else "torch_dtype"
 def has_fused_adam(on_gpu: bool) -> bool:
     """PyTorch before 2.4 has the fused AdamW on GPUs alone."""
     return on_gpu or TORCH >= (2, 4)
+
+
+def misread_version(config) -> str | None:
+    """The Transformers that wrote a model's config, where this one would read it wrongly and not say so.
+
+    Since version 5 the rotary embedding's base stands where 4 does not look, and 4 takes its default.
+    """
+    version = getattr(config, "transformers_version", None) or "0"
+    return version if TRANSFORMERS < (5, 0) and int(version.split(".")[0]) >= 5 else None

@@ -17,7 +17,7 @@ from transformers import (
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
-from roslin_trainer.compat import DTYPE
+from roslin_trainer.compat import DTYPE, misread_version
 from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
@@ -65,7 +65,14 @@ def load_tokenizer(folder: Path, source: str, gguf_file: str | None = None):
 
 def load_config(folder: Path, source: str):
     with reading_model(source):
-        return AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
+    if version := misread_version(config):
+        raise model_unreadable(
+            source,
+            f"Transformers {version} wrote it, and this trainer's older one would misread it. Use the image's "
+            "main variant, or a copy of the model that Transformers 4 wrote.",
+        )
+    return config
 
 
 def load_model(

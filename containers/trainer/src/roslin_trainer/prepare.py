@@ -62,8 +62,8 @@ def _run_statistics(plan: Plan, prepared: Folder) -> dict:
 def _tokenizer_and_context(plan: Plan, manifest: Manifest, scratch: Path):
     mirror = open_folder(plan.base_model.mirror_uri)
     folder = fetch_folder(mirror, manifest, scratch / "tokenizer", lambda path: not is_weights(path))
-    tokenizer = load_tokenizer(folder, plan.base_model.source)
     config = load_config(folder, plan.base_model.source)
+    tokenizer = load_tokenizer(folder, plan.base_model.source)
     stated = getattr(config, "max_position_embeddings", None) or plan.base_model.context_tokens
     return tokenizer, min(stated, plan.base_model.context_tokens)
 

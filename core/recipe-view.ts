@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { problemSchema } from './problem-schema.ts'
+import { recipeSchema } from './recipe.ts'
+
+const usedRecipeSchema = z.object({
+  name: z.string(),
+  runs: z.int().describe('How often it was run'),
+  newestRunId: z.ulid(),
+  newestRunAt: z.iso.datetime({ offset: true }),
+})
+
+export const recipeListSchema = z.object({ recipes: z.array(usedRecipeSchema).readonly() })
+export type RecipeList = z.output<typeof recipeListSchema>
+
+/** A recipe that was run, as its newest run has it. */
+export const usedRecipeDetailSchema = usedRecipeSchema.extend({ recipe: recipeSchema })
+export type UsedRecipeDetail = z.output<typeof usedRecipeDetailSchema>
+
+/** What a run of a recipe would be: refused, or planned so. */
+export const validationSchema = z.object({
+  refusal: problemSchema
+    .nullable()
+    .describe('What POST /v1/runs would answer; null where it would start the run'),
+  plan: z
+    .object({
+      reservedUsd: z.number().describe('The run may not cost more'),
+      trainingBudgetUsd: z.number(),
+      capacity: z
+        .array(
+          z.object({
+            instanceType: z.string(),
+            purchase: z.enum(['on-demand', 'spot']),
+            priceUsdPerHour: z.number(),
+            priceCheckedOn: z.string().optional(),
+            priceRegion: z.string().optional(),
+            reason: z.string(),
+          }),
+        )
+        .readonly(),
+      refusedCapacity: z.array(z.object({ option: z.string(), reason: z.string() })).readonly(),
+      baseModel: z.object({ source: z.string(), revision: z.string().optional(), parameters: z.int() }),
+      dataset: z.object({ uri: z.string(), sha256: z.string(), rows: z.int() }),
+    })
+    .nullable(),
+})
+export type Validation = z.output<typeof validationSchema>

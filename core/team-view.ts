@@ -1,0 +1,28 @@
+import { z } from 'zod'
+
+/** The team's deployment, and its money this month. */
+export const teamViewSchema = z.object({
+  team: z.string(),
+  region: z.string(),
+  capacity: z
+    .array(
+      z.object({
+        instanceType: z.string(),
+        purchase: z.enum(['on-demand', 'spot']),
+        waitMinutes: z.number(),
+        amiId: z.string().optional(),
+      }),
+    )
+    .readonly(),
+  budget: z.object({
+    month: z.string(),
+    limitUsd: z.number().nullable().describe('Null where the team file sets none'),
+    committedUsd: z.number().describe('What is spent, and what runs under way may still spend'),
+    spentUsd: z.number(),
+  }),
+  concurrentRuns: z.object({
+    limit: z.int(),
+    open: z.int().describe('Runs that have not both ended and been accounted'),
+  }),
+})
+export type TeamView = z.output<typeof teamViewSchema>
