@@ -5,6 +5,7 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Resumption } from '../core/api/routes.ts'
+import type { DatasetList, DatasetVersions } from '../core/dataset-version.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
@@ -14,6 +15,7 @@ import type { RunStatusChange } from '../core/run-events.ts'
 import type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
 import type { LogPage } from '../core/run-logs.ts'
 import type { RunDetail, RunList } from '../core/run-view.ts'
+import type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.ts'
 import type { TeamView } from '../core/team-view.ts'
 import type { Upload, UploadRequest } from '../core/upload.ts'
 import type { Flags } from './settings.ts'
@@ -102,6 +104,19 @@ export class Client {
     })
   getModelVersion = (name: string, version: number) =>
     this.#send<ModelVersion>('GET', `/v1/models/${encodeURIComponent(name)}/versions/${version}`)
+  listSchedules = () => this.#send<ScheduleList>('GET', '/v1/schedules')
+  createSchedule = (schedule: NewSchedule) => this.#send<ScheduleView>('POST', '/v1/schedules', schedule)
+  getSchedule = (name: string) => this.#send<ScheduleView>('GET', `/v1/schedules/${encodeURIComponent(name)}`)
+  pauseSchedule = (name: string) =>
+    this.#send<ScheduleView>('POST', `/v1/schedules/${encodeURIComponent(name)}/pause`)
+  resumeSchedule = (name: string) =>
+    this.#send<ScheduleView>('POST', `/v1/schedules/${encodeURIComponent(name)}/resume`)
+  deleteSchedule = (name: string) => this.#send<null>('DELETE', `/v1/schedules/${encodeURIComponent(name)}`)
+  listDatasets = () => this.#send<DatasetList>('GET', '/v1/datasets')
+  listDatasetVersions = (name: string) =>
+    this.#send<DatasetVersions>('GET', `/v1/datasets/${encodeURIComponent(name)}/versions`)
+  sendEvent = (source: string, detail: Record<string, unknown>) =>
+    this.#send<{ eventId: string; recipes: string[] }>('POST', '/v1/events', { source, detail })
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */
@@ -134,7 +149,8 @@ export class Client {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#attempt(url, request).catch((error: Error) => error)
       if (!(answer instanceof Error)) {
-        if (answer.ok) return JSON.parse(answer.text)
+        // Nothing is left to say of what was deleted.
+        if (answer.ok) return JSON.parse(answer.text || 'null')
         const error = RoslinError.parse(answer.text)
         if (!error) throw this.#unreachable(`it answered ${answer.status}: ${answer.text.slice(0, 200)}`)
         if (error.code !== 'REQUEST_IN_PROGRESS') throw error

@@ -1,6 +1,7 @@
 import type { TimelineEntry } from '../core/run.ts'
 import type { Evaluation, Metrics } from '../core/run-files.ts'
 import type { RunDetail, RunList } from '../core/run-view.ts'
+import { startedByText } from '../core/started-by.ts'
 import type { TeamView } from '../core/team-view.ts'
 import { drawn, isColoured, table } from './table.ts'
 
@@ -74,6 +75,7 @@ export function runPage(run: RunDetail): string {
     `recipe   ${run.recipeName}`,
     `status   ${run.status}`,
     `created  ${run.createdAt}`,
+    ...(run.startedBy ? [`by       ${startedByText(run.startedBy)}`] : []),
     `took     ${duration(run.elapsedSeconds)}`,
   ]
   if (run.capacity) {

@@ -11,6 +11,7 @@ import { addOpenCommand } from './commands/open.ts'
 import { addPricesCommand } from './commands/prices.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
+import { addSchedulesCommand } from './commands/schedules.ts'
 import { addStartCommand } from './commands/start.ts'
 import { addTeamCommand } from './commands/team.ts'
 
@@ -31,6 +32,7 @@ export function createProgram(): Command {
   addRunCommand(program)
   addRunsCommand(program)
   addLogsCommand(program)
+  addSchedulesCommand(program)
   addOpenCommand(program)
   addPricesCommand(program)
   addTeamCommand(program)

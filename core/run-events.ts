@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { NOTICE_SHARE } from './budget.ts'
 import { RUN_STATUSES } from './run.ts'
+import { startedBySchema } from './started-by.ts'
 import type { ListedRun } from './store/run-store.ts'
 
 /** Of every event that Roslin sends to the account's default bus. */
@@ -21,6 +22,8 @@ export const runStatusChangeSchema = z.strictObject({
   /** One sentence for people. */
   summary: z.string(),
   note: z.string().optional(),
+  /** What started the run. */
+  startedBy: startedBySchema.optional(),
   failure: z
     .strictObject({
       class: z.string(),
@@ -74,6 +77,7 @@ export function changesOfRun(run: ListedRun, from = 0): RunStatusChange[] {
       sequence: from + index,
       ...entry,
       summary: summary(run, entry.status, entry.note),
+      ...(run.startedBy && { startedBy: run.startedBy }),
       ...(isLast && failure && { failure }),
       ...(isLast && model && { model }),
     }

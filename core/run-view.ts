@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { costUsd } from './cost.ts'
 import { recipeSchema } from './recipe.ts'
 import { hasEnded, JOB_STATUSES, RUN_STATUSES, STEPS } from './run.ts'
+import { startedBySchema } from './started-by.ts'
 import type { Attempt, ListedRun, Run } from './store/run-store.ts'
 
 const at = z.iso.datetime({ offset: true })
@@ -39,6 +40,7 @@ export const runListItemSchema = z
     recipeName: z.string(),
     status: z.enum(RUN_STATUSES),
     createdAt: at,
+    startedBy: startedBySchema.optional().describe('A person, or what it was that started it'),
     endedAt: at.optional(),
     timeline: z
       .array(z.object({ status: z.enum(RUN_STATUSES), at, note: z.string().optional() }))

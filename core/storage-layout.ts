@@ -2,6 +2,8 @@
 export interface StorageLayout {
   /** A local file or folder sent up by the CLI, by the content's sha256. */
   upload(sha256: string): string
+  /** A version of a data set: one file that never changes. */
+  dataset(name: string, sha256: string): string
   /** The base model in Hugging Face's layout, as training and evaluation read it. */
   baseModel(contentKey: string): string
   /** Tokenised rows, by what they were made from. */
@@ -16,6 +18,7 @@ export function storageLayout(bucket: string): StorageLayout {
   const at = (path: string) => `s3://${bucket}/${path}/`
   return {
     upload: (sha256) => at(`uploads/${sha256}`),
+    dataset: (name, sha256) => at(`datasets/${name}/${sha256}`),
     baseModel: (contentKey) => at(`base-models/${contentKey}`),
     prepared: (contentKey) => at(`prepared/${contentKey}`),
     run: (runId) => at(`runs/${runId}`),

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { App, Validations } from 'aws-cdk-lib'
 import { parse } from 'yaml'
 import { RoslinError } from '../core/errors.ts'
@@ -13,7 +13,11 @@ const teamsFolder = join(root, 'teams')
 
 try {
   const app = new App()
-  addTeamStacks(app, { team: readTeam(app.node.tryGetContext('team')), codeVersion: codeVersion() })
+  addTeamStacks(app, {
+    team: readTeam(app.node.tryGetContext('team')),
+    codeVersion: codeVersion(),
+    readRecipe,
+  })
   Validations.of(app).addPlugins(new NagChecks(app))
   app.synth()
 } catch (error) {
@@ -38,6 +42,23 @@ function readTeam(name: unknown): Team {
     `teams/${name}.yaml is of a team named "${team.name}".`,
     'Give the file its team’s name.',
   )
+}
+
+/** @throws RoslinError TEAM_INVALID for a path out of the project, or where nothing can be read. */
+function readRecipe(path: string): unknown {
+  const file = resolve(root, path)
+  const problem = (why: string) =>
+    new RoslinError(
+      'TEAM_INVALID',
+      `The team file names the recipe ${path}: ${why}.`,
+      'Give the path of a recipe from the project’s folder.',
+    )
+  if (!file.startsWith(`${resolve(root)}${sep}`)) throw problem('it is not in the project')
+  try {
+    return parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw problem((error as Error).message)
+  }
 }
 
 /** The package's version and the commit, for each run's lineage. */

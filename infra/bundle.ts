@@ -1,4 +1,5 @@
-import { globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 
@@ -8,14 +9,29 @@ const lambdas = join(root, 'lambdas')
 const workFolder = join(root, '.roslin')
 
 /** A file that exports a handler, from lambdas/. */
-const HANDLERS = ['steps/{classify,fail,plan,register}.ts', 'events/*.ts', '{api,reconciler}/handler.ts']
+const HANDLERS = [
+  'steps/{classify,fail,plan,register}.ts',
+  'events/*.ts',
+  '{api,reconciler}/handler.ts',
+  'schedules/fire.ts',
+  'triggers/{object-created,model-registered}.ts',
+]
 
 let bundled: string | undefined
 
-/** The folder with a function's code: one `index.mjs` that needs nothing else. All are made in one call, the first time. */
-export function bundleOf(entry: string): string {
+/**
+ * The folder with a function's code: one `index.mjs` that needs nothing else. All are made in one call, the first time.
+ * @param files to lie beside it: name → text
+ */
+export function bundleOf(entry: string, files: Readonly<Record<string, string>> = {}): string {
   bundled ??= bundleAll()
-  return join(bundled, entry.replace(/\.ts$/, ''))
+  const code = join(bundled, entry.replace(/\.ts$/, ''))
+  if (Object.keys(files).length === 0) return code
+  const digest = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 12)
+  const folder = `${code}-${digest}`
+  cpSync(code, folder, { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
 }
 
 function bundleAll(): string {

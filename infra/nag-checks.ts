@@ -27,10 +27,14 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
     "The team's flow's executions, named by their runs.",
   ],
   [/^Resource::arn:<AWS::Partition>:servicequotas:[^/]*:ec2\/L-\*$/, 'The quotas of EC2, by their codes.'],
+  [
+    /^Resource::arn:<AWS::Partition>:scheduler:[^/]*:schedule\/[^/]*\/\*$/,
+    "The schedules in the team's own group: those of the API, and the ends of triggers' windows.",
+  ],
   // test/infra/policies.test.ts lists the actions this may stand beside.
   [
     /^Resource::\*$/,
-    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs and ListJobs, ec2:DescribeSpotPriceHistory, dynamodb:ListStreams, ecr:GetAuthorizationToken.',
+    'Actions that know no resources: X-Ray, log delivery, batch:DescribeJobs and ListJobs, ec2:DescribeSpotPriceHistory, dynamodb:ListStreams, ecr:GetAuthorizationToken, scheduler:ListSchedules.',
   ],
 ]
 

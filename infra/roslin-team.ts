@@ -11,6 +11,8 @@ export interface RoslinTeamProps {
   readonly team: Team
   /** For each run's lineage; left out, this package's version. */
   readonly codeVersion?: string
+  /** What the YAML file of a schedule's or a trigger's recipe holds; needed where the team has one. */
+  readonly readRecipe?: (path: string) => unknown
   readonly hooks?: FlowHooks
 }
 
@@ -22,10 +24,10 @@ export class RoslinTeam extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { team, codeVersion = packageJson.version, hooks }: RoslinTeamProps,
+    { team, codeVersion = packageJson.version, readRecipe, hooks }: RoslinTeamProps,
   ) {
     super(scope, id)
-    const { state, controlPlane } = addTeamStacks(this, { team, codeVersion, hooks })
+    const { state, controlPlane } = addTeamStacks(this, { team, codeVersion, readRecipe, hooks })
     this.state = state
     this.controlPlane = controlPlane
   }

@@ -1,5 +1,7 @@
 import { Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
+import { resolveAutomation } from '../core/automation.ts'
+import { RoslinError } from '../core/errors.ts'
 import type { Team } from '../core/team.ts'
 import type { FlowHooks } from './constructs/hooks.ts'
 import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
@@ -8,13 +10,15 @@ import { StateStack } from './stacks/state-stack.ts'
 export interface TeamStacksProps {
   readonly team: Team
   readonly codeVersion: string
+  /** What the YAML file of a schedule's or a trigger's recipe holds; needed where the team has one. */
+  readonly readRecipe?: ((path: string) => unknown) | undefined
   readonly hooks?: FlowHooks | undefined
 }
 
 /** A team's two stacks: what must never be lost, and what can be made again. */
 export function addTeamStacks(
   scope: Construct,
-  { team, codeVersion, hooks }: TeamStacksProps,
+  { team, codeVersion, readRecipe = refuse, hooks }: TeamStacksProps,
 ): { state: StateStack; controlPlane: ControlPlaneStack } {
   const env = { region: team.region }
   const name = (stack: string) => `Roslin-${team.name}-${stack}`
@@ -29,6 +33,7 @@ export function addTeamStacks(
     stackName: name('ControlPlane'),
     description: `Roslin, team ${team.name}: flow, compute, API`,
     team,
+    automation: resolveAutomation(team, readRecipe),
     codeVersion,
     state,
     hooks,
@@ -38,4 +43,12 @@ export function addTeamStacks(
     for (const [key, value] of Object.entries(team.tags)) Tags.of(stack).add(key, value)
   }
   return { state, controlPlane }
+}
+
+function refuse(path: string): never {
+  throw new RoslinError(
+    'TEAM_INVALID',
+    `The team names the recipe ${path}, and nothing was given to read it with.`,
+    'Give readRecipe, which takes the path and gives what the file holds.',
+  )
 }

@@ -1,6 +1,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { S3Client } from '@aws-sdk/client-s3'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { DatasetStore } from '../core/store/dataset-store.ts'
+import { FiringStore } from '../core/store/firing-store.ts'
 import { Ledger } from '../core/store/ledger.ts'
 import { ModelStore } from '../core/store/model-store.ts'
 import { RequestStore } from '../core/store/request-store.ts'
@@ -21,3 +23,5 @@ export const requests = new RequestStore(table)
 export const ledger = new Ledger(table)
 export const models = new ModelStore(table)
 export const throughputs = new ThroughputStore(table)
+export const firings = new FiringStore(table, variable('TEAM'))
+export const datasets = new DatasetStore(table, variable('TEAM'))

@@ -8,7 +8,14 @@ import { paths, root } from './paths.ts'
 import { withProgress } from './progress.ts'
 
 /** What a deployment is made from. */
-const SOURCES = ['core/**/*.{ts,json}', 'infra/**/*.ts', 'lambdas/**/*.ts', 'cdk.json', 'package-lock.json']
+const SOURCES = [
+  'core/**/*.{ts,json}',
+  'infra/**/*.ts',
+  'lambdas/**/*.ts',
+  'recipes/*.yaml',
+  'cdk.json',
+  'package-lock.json',
+]
 
 const cdk = join(root, 'node_modules/.bin/cdk')
 

@@ -3,6 +3,7 @@ import { monthOf, roundUpUsd, type TeamUsage } from '../budget.ts'
 import { RoslinError } from '../errors.ts'
 import type { Recipe } from '../recipe.ts'
 import { type FlowStep, runPosition } from '../run.ts'
+import { type StartedBy, startedByText } from '../started-by.ts'
 import type { Run } from './run-store.ts'
 import type { RoslinTable, UsedRecipe } from './table.ts'
 
@@ -11,6 +12,7 @@ export interface NewRun {
   readonly team: string
   readonly recipe: Recipe
   readonly createdAt: string
+  readonly startedBy?: StartedBy
 }
 
 /** An ended run that goes on. */
@@ -58,7 +60,7 @@ export class Ledger {
           execution: 0,
           from: 'prepare',
           position: runPosition('queued'),
-          timeline: [{ status: 'queued', at: createdAt }],
+          timeline: [{ status: 'queued', at: createdAt, ...startNote(run.startedBy) }],
           reservation: { month, usd: terms.usd },
           openTeam: team,
         })
@@ -210,6 +212,10 @@ type Writes = Parameters<RoslinTable['transaction']['write']>[0]
 type TeamMonths = Parameters<Writes>[0]['teamMonth']
 
 type TeamRuns = Parameters<Writes>[0]['teamRuns']
+/** Said of what nobody asked for in that moment. */
+function startNote(startedBy: StartedBy | undefined): { readonly note?: string } {
+  return startedBy && startedBy.kind !== 'person' ? { note: `Started by ${startedByText(startedBy)}.` } : {}
+}
 
 /** More than anybody has: the comparison holds. */
 const NO_LIMIT_USD = 1e12

@@ -14,6 +14,7 @@ import {
   type TimelineEntry,
 } from '../run.ts'
 import type { FinalMetrics } from '../run-view.ts'
+import type { StartedBy } from '../started-by.ts'
 import { applied } from './conditional.ts'
 import type { AttemptExecution, Reservation, RoslinTable, RunCapacity, RunModel } from './table.ts'
 
@@ -24,6 +25,8 @@ export interface Run {
   readonly recipe: Recipe
   readonly status: RunStatus
   readonly createdAt: string
+  /** Not known of runs from before it was kept. */
+  readonly startedBy?: StartedBy
   readonly endedAt?: string
   readonly timeline: readonly TimelineEntry[]
   readonly execution: number

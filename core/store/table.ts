@@ -4,6 +4,9 @@ import type { Recipe } from '../recipe.ts'
 import type { JobStatus, RunFailure, RunStatus, TimelineEntry } from '../run.ts'
 import { type FlowStep, JOB_STATUSES, RUN_STATUSES, STEPS } from '../run.ts'
 import type { FinalMetrics } from '../run-view.ts'
+import type { StartedBy } from '../started-by.ts'
+import { datasetEntities } from './dataset-entities.ts'
+import { firingEntity } from './firing-entity.ts'
 import { SERVICE, TABLE_KEYS } from './keys.ts'
 import { requestEntity, teamEntities } from './team-entities.ts'
 
@@ -26,6 +29,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         /** Only grows; see runPosition. */
         position: { type: 'number', required: true },
         createdAt: { type: 'string', required: true },
+        startedBy: { type: CustomAttributeType<StartedBy>('any') },
         endedAt: { type: 'string' },
         timeline: { type: CustomAttributeType<TimelineEntry[]>('any'), required: true },
         executionArn: { type: 'string' },
@@ -215,6 +219,8 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
       modelVersion,
       throughput,
       request: requestEntity({ client, table }),
+      firing: firingEntity({ client, table }),
+      ...datasetEntities({ client, table }),
       ...teamEntities({ client, table }),
     },
     { client, table },

@@ -8,15 +8,20 @@ import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { stopFile } from '../../core/storage-layout.ts'
+import type { Trigger } from '../../core/trigger.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import type { Schedules } from './schedules.ts'
+import { triggersFile } from './triggers.ts'
 
 export interface ApiProps {
   readonly table: ITableV2
   readonly bucket: IBucket
   readonly jobLogGroup: ILogGroup
   readonly flow: Flow
+  readonly schedules: Schedules
+  readonly triggers: readonly Trigger[]
   readonly compute: Compute
   readonly functionDefaults: FunctionDefaults
 }
@@ -34,11 +39,21 @@ export class Api extends Construct {
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
-    const { table, bucket, jobLogGroup, flow, compute, functionDefaults: defaults } = props
+    const {
+      table,
+      bucket,
+      jobLogGroup,
+      flow,
+      schedules,
+      triggers,
+      compute,
+      functionDefaults: defaults,
+    } = props
     const handler = new Handler(this, 'Handler', {
       entry: 'api/handler.ts',
       defaults,
       environment: { STATE_MACHINE_ALIAS_ARN: flow.aliasArn, JOB_LOG_GROUP_NAME: jobLogGroup.logGroupName },
+      files: triggersFile(triggers),
       memoryMiB: MEMORY_MIB,
       timeout: Duration.seconds(29),
     })
@@ -49,6 +64,7 @@ export class Api extends Construct {
     jobLogGroup.grant(handler, 'logs:GetLogEvents')
     bucket.grantPut(handler, `runs/*/${stopFile('*')}`)
     flow.grantControl(handler)
+    schedules.grantManaging(handler)
     compute.grantJobControl(handler)
     handler.addToRolePolicy(
       new PolicyStatement({

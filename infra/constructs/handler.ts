@@ -16,6 +16,8 @@ export interface HandlerProps {
   readonly entry: string
   readonly defaults: FunctionDefaults
   readonly environment?: Readonly<Record<string, string>>
+  /** Beside its code: name → text. */
+  readonly files?: Readonly<Record<string, string>>
   readonly memoryMiB?: number
   readonly timeout?: Duration
   readonly deadLetterQueue?: IQueue
@@ -31,7 +33,7 @@ export class Handler extends LambdaFunction {
     const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     logGroup.grantWrite(role)
     super(scope, id, {
-      code: Code.fromAsset(bundleOf(props.entry)),
+      code: Code.fromAsset(bundleOf(props.entry, props.files)),
       handler: 'index.handler',
       role,
       logGroup,

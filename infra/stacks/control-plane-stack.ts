@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
+import type { Automation } from '../../core/automation.ts'
 import type { Team } from '../../core/team.ts'
 import { Api } from '../constructs/api.ts'
 import { Compute } from '../constructs/compute.ts'
@@ -10,10 +11,13 @@ import { Jobs } from '../constructs/jobs.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
 import { Reconciler } from '../constructs/reconciler.ts'
+import { Schedules } from '../constructs/schedules.ts'
+import { Triggers } from '../constructs/triggers.ts'
 import type { StateStack } from './state-stack.ts'
 
 export interface ControlPlaneStackProps extends StackProps {
   readonly team: Team
+  readonly automation: Automation
   readonly codeVersion: string
   readonly state: StateStack
   readonly hooks?: FlowHooks | undefined
@@ -26,6 +30,7 @@ export class ControlPlaneStack extends Stack {
   constructor(scope: Construct, id: string, props: ControlPlaneStackProps) {
     super(scope, id, props)
     const { team, codeVersion } = props
+    const { schedules: teamSchedules, triggers } = props.automation
     const { table, bucket } = props.state
     const network = new Network(this, 'Network')
     const compute = new Compute(this, 'Compute', {
@@ -72,11 +77,33 @@ export class ControlPlaneStack extends Stack {
     })
     new Reconciler(this, 'Reconciler', { table, bucket, compute, flow, functionDefaults, deadLetterQueue })
     new Notifications(this, 'Notifications', { team, functionDefaults, deadLetterQueue })
+    const schedules = new Schedules(this, 'Schedules', {
+      team: team.name,
+      schedules: teamSchedules,
+      table,
+      bucket,
+      flow,
+      compute,
+      functionDefaults,
+      deadLetterQueue,
+    })
+    new Triggers(this, 'Triggers', {
+      team: team.name,
+      triggers,
+      table,
+      bucket,
+      flow,
+      schedules,
+      functionDefaults,
+      deadLetterQueue,
+    })
     this.api = new Api(this, 'Api', {
       table,
       bucket,
       jobLogGroup: jobs.logGroup,
       flow,
+      schedules,
+      triggers,
       compute,
       functionDefaults,
     })

@@ -1,6 +1,6 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib'
 import { AttributeType, Billing, StreamViewType, TableV2 } from 'aws-cdk-lib/aws-dynamodb'
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { BlockPublicAccess, Bucket, BucketEncryption, CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import type { Construct } from 'constructs'
 import { INDEXES, TABLE_KEYS } from '../../core/store/keys.ts'
 
@@ -41,6 +41,10 @@ export class StateStack extends Stack {
       ],
       removalPolicy: RemovalPolicy.RETAIN,
     })
+    // Of the objects that arrive, lambdas/triggers hears. The bucket's own option would add a function to set it.
+    const resource = this.bucket.node.defaultChild
+    if (!(resource instanceof CfnBucket)) throw new Error('the bucket is no bucket')
+    resource.notificationConfiguration = { eventBridgeConfiguration: { eventBridgeEnabled: true } }
     Validations.of(this.bucket).acknowledge({
       id: 'AwsSolutions-S1',
       reason:

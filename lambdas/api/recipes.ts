@@ -6,7 +6,7 @@ import type { Validation } from '../../core/recipe-view.ts'
 import { ledger, runs } from '../clients.ts'
 import { deployment, variable } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { termsOf } from './runs.ts'
+import { termsOf } from '../start-run.ts'
 import type { Handlers } from './serve.ts'
 
 const listRecipes: Handlers['listRecipes'] = async () => ({

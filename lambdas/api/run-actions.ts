@@ -1,23 +1,20 @@
 import { RoslinError } from '../../core/errors.ts'
 import { planSchema, replan } from '../../core/plan.ts'
 import { remainingUsd, stepToBeginWith } from '../../core/resume.ts'
-import { hasEnded, jobHasEnded } from '../../core/run.ts'
-import { stopFile, storageLayout } from '../../core/storage-layout.ts'
+import { hasEnded } from '../../core/run.ts'
 import type { Run } from '../../core/store/run-store.ts'
-import { ledger, runs } from '../clients.ts'
-import { deployment, variable } from '../environment.ts'
-import { stopExecution } from '../executions.ts'
-import { terminateJob } from '../jobs.ts'
+import { cancelRun as cancel } from '../cancel-run.ts'
+import { ledger } from '../clients.ts'
+import { deployment } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { readJson, writeJson } from '../s3-json.ts'
-import { settleIfDone } from '../settle.ts'
-import { detail, found, start, termsOf } from './runs.ts'
+import { readJson } from '../s3-json.ts'
+import { startFlow, termsOf } from '../start-run.ts'
+import { detail, found } from './runs.ts'
 import type { Handlers } from './serve.ts'
 
-/** The state first: from then on no step of the run does anything. What is left running, the reconciler ends as well. */
 const cancelRun: Handlers['cancelRun'] = async ({ params, body: { now } }) => {
   const { run, attempts } = await found(params.runId)
-  const { runId, execution } = run
+  const { runId } = run
   if (run.status === 'cancelled') return detail(runId)
   if (hasEnded(run.status)) {
     throw new RoslinError(
@@ -26,22 +23,9 @@ const cancelRun: Handlers['cancelRun'] = async ({ params, body: { now } }) => {
       'Nothing.',
     )
   }
-  const live = attempts.filter(({ jobStatus }) => !jobHasEnded(jobStatus))
-  if (now) {
-    const folder = storageLayout(variable('BUCKET_NAME')).run(runId)
-    for (const { jobId } of live) await writeJson(`${folder}${stopFile(jobId)}`, { checkpoint: false })
-  }
-  const cancelled = await runs.advance(runId, {
-    status: 'cancelled',
-    at: new Date().toISOString(),
-    moment: { execution },
-    note: now ? 'Its job is ended at once.' : 'A job that trains saves a checkpoint first.',
-  })
-  // It ended by itself a moment ago: the answer shows how.
-  if (!cancelled) return detail(runId)
-  await stopExecution(run, 'cancelled')
-  for (const { jobId } of live) await terminateJob(jobId, 'The run was cancelled.')
-  await settleIfDone(runId)
+  const note = now ? 'Its job is ended at once.' : 'A job that trains saves a checkpoint first.'
+  // Where it ended by itself a moment ago, the answer shows how.
+  await cancel({ run, attempts }, now, note)
   return detail(runId)
 }
 
@@ -51,7 +35,7 @@ const resumeRun: Handlers['resumeRun'] = async ({ params, body, request }) => {
   const { run, attempts } = await found(params.runId)
   // This very request has reopened it, and died before it was answered.
   if (run.reopenedBy === request.id) {
-    if (!hasEnded(run.status)) await start(run)
+    if (!hasEnded(run.status)) await startFlow(run)
     return detail(run.runId)
   }
   mayGoOn(run)
@@ -70,7 +54,7 @@ const resumeRun: Handlers['resumeRun'] = async ({ params, body, request }) => {
   }
   const reopened = await ledger.reopen(run, reopening, terms)
   if (!reopened) mayGoOn((await found(run.runId)).run)
-  else await start({ runId: run.runId, execution: run.execution + 1 })
+  else await startFlow({ runId: run.runId, execution: run.execution + 1 })
   return detail(run.runId)
 }
 

@@ -2,7 +2,9 @@ import type { Context, Hono } from 'hono'
 import type { z } from 'zod'
 import type { Route } from '../../core/api/route.ts'
 import { ROUTES, type Routes } from '../../core/api/routes.ts'
+import type { StartedBy } from '../../core/started-by.ts'
 import type { RequestIdentity } from '../../core/store/request-store.ts'
+import { caller } from './caller.ts'
 import { identify, once } from './idempotency.ts'
 import { parse, parseBody } from './input.ts'
 
@@ -12,6 +14,7 @@ interface Given<R extends Route> {
   readonly body: z.output<NonNullable<R['body']>>
   /** The same for a request that is sent again. */
   readonly request: RequestIdentity
+  readonly caller: StartedBy
 }
 
 type Handler<R extends Route> = (given: Given<R>) => Promise<z.input<R['answer']>> | z.input<R['answer']>
@@ -31,6 +34,7 @@ export function serve(app: Hono, handlers: Handlers): void {
         query: parse(route.query, context.req.query(), 'The query has parameters that cannot be used.'),
         body: route.body && (await parseBody(route.body, context)),
         request,
+        caller: caller(context),
       }
       return Response.json(await handler(given), { status: route.status })
     }

@@ -162,6 +162,6 @@ describe('the recipes in the repository', () => {
   })
 
   it('all are here', () => {
-    expect([...recipes.keys()]).toEqual(['dolly-mini', 'dolly-v1', 'dolly-v2-12b', 'stablelm'])
+    expect([...recipes.keys()]).toEqual(['dolly-mini', 'dolly-v1', 'dolly-v2-12b', 'follow', 'stablelm'])
   })
 })

@@ -36,7 +36,9 @@ describe('a team', () => {
       limits: { concurrentRuns: 50 },
       notifications: { emails: [] },
       logRetentionDays: 90,
+      schedules: [],
       tags: {},
+      triggers: [],
     })
   })
 

@@ -17,6 +17,7 @@ const CORE_PACKAGES = [
   'zod',
   '@huggingface/tokenizers',
   'jsonc-parser',
+  'croner',
   'electrodb',
   '@aws-sdk/lib-dynamodb',
   'hyparquet',

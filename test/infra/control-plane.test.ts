@@ -31,7 +31,7 @@ describe('events', () => {
 
   it('that cannot be delivered wait in the dead-letter queue', () => {
     const delivering = rules.filter(([id]) => !id.startsWith('Reconciler'))
-    expect(delivering).toHaveLength(4)
+    expect(delivering).toHaveLength(7)
     for (const [, { Properties }] of delivering) {
       for (const target of Properties.Targets) {
         expect(target.DeadLetterConfig).toEqual({ Arn: queueArn })
@@ -41,8 +41,10 @@ describe('events', () => {
   })
 
   it('that a function could not take in wait there too', () => {
-    const handlers = functions.filter(([id]) => /^(Events(BatchJob|Execution)|Reconciler)/.test(id))
-    expect(handlers).toHaveLength(3)
+    const handlers = functions.filter(([id]) =>
+      /^(Events(BatchJob|Execution)|Reconciler|SchedulesFire|Triggers)/.test(id),
+    )
+    expect(handlers).toHaveLength(5)
     for (const [, { Properties }] of handlers)
       expect(Properties.DeadLetterConfig).toEqual({ TargetArn: queueArn })
   })
@@ -111,6 +113,7 @@ describe('two teams in one account', () => {
     'AWS::IAM::Policy PolicyName',
     'AWS::StepFunctions::StateMachineAlias Name',
     'AWS::ApiGatewayV2::Stage StageName',
+    'AWS::Scheduler::Schedule Name',
   ]
 
   /** The names that a template gives its resources itself, and those of its exports. */

@@ -23,6 +23,7 @@ const WITHOUT_RESOURCE = [
   'ec2:DescribeSpotPriceHistory',
   'dynamodb:ListStreams',
   'ecr:GetAuthorizationToken',
+  'scheduler:ListSchedules',
 ]
 
 interface Statement {
@@ -59,7 +60,7 @@ describe('a policy', () => {
 
   it("ends the team's own jobs alone", () => {
     const ending = allowed.filter(([, statement]) => actionsOf(statement).includes('batch:TerminateJob'))
-    expect(ending).toHaveLength(3)
+    expect(ending).toHaveLength(4)
     for (const [, { Condition }] of ending) {
       expect(Condition).toEqual({ StringEquals: { 'aws:ResourceTag/roslin:team': 'speech' } })
     }

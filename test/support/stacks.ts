@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { parseTeam } from '../../core/team.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
+import { minimalRecipe } from './recipes.ts'
 
 export interface Synthesised {
   readonly state: Template
@@ -40,8 +41,17 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
   const app = new App({ outdir, context })
-  const { state, controlPlane } = addTeamStacks(app, { team: parseTeam(team), codeVersion: '0.1.0+test' })
+  const { state, controlPlane } = addTeamStacks(app, {
+    team: parseTeam(team),
+    codeVersion: '0.1.0+test',
+    readRecipe,
+  })
   return { state: Template.fromStack(state), controlPlane: Template.fromStack(controlPlane), outdir }
+}
+
+/** One that a team file's schedules and triggers may name. */
+function readRecipe(path: string): unknown {
+  return minimalRecipe({ name: basename(path, '.yaml') })
 }
 
 export function resourcesOf(template: Template, type?: string): [id: string, resource: Resource][] {

@@ -31,6 +31,8 @@ from roslin_emulator.images import Images
 from roslin_emulator.jobs import JobRunner
 from roslin_emulator.persistence import StateStore
 from roslin_emulator.recovery import Recovery
+from roslin_emulator.scheduler import PATH as CLOCK_PATH
+from roslin_emulator.scheduler import SchedulerClock
 from roslin_emulator.settings import ACCOUNT_ID, HOST, REGION, Settings
 from roslin_emulator.stats import RequestCounter, memory_mib
 
@@ -68,6 +70,7 @@ class Emulator:
         self._store = StateStore(settings.state_dir)
         self._chaos = Chaos()
         self._metadata = InstanceMetadata()
+        self._clock = SchedulerClock()
         images = Images(settings.images_file)
         self._jobs = JobRunner(settings, images, self._chaos, self._metadata, self._store.changed)
         self._stop = asyncio.Event()
@@ -76,6 +79,7 @@ class Emulator:
         stepfunctions.install(self._jobs, self._chaos)
         apigateway.install(settings.endpoint)
         cloudformation.install()
+        self._clock.install()
         invocations, connections = Invocations(self._chaos), Connections()
         invocations.install()
         connections.install()
@@ -149,6 +153,10 @@ class Emulator:
         if path == chaos_api.PATH:
             body, _ = await read_body(receive)
             status, value = chaos_api.answer(self._chaos, method, body)
+        elif path == CLOCK_PATH:
+            body, _ = await read_body(receive)
+            # Calling targets takes threads and their locks: not in the event loop.
+            status, value = await asyncio.to_thread(self._clock.answer, method, body)
         elif path == "/_roslin/health":
             status, value = 200, self._health()
         elif path == "/_roslin/stats":

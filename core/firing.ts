@@ -1,0 +1,65 @@
+import { hasEnded, type RunStatus } from './run.ts'
+import type { StartedBy } from './started-by.ts'
+
+/** What can become of an occasion to start a run. */
+export const FIRING_STATUSES = ['waiting', 'starting', 'started', 'skipped', 'refused', 'missed'] as const
+export type FiringStatus = (typeof FIRING_STATUSES)[number]
+
+/** One occasion on which a schedule or a trigger wanted a run, and what became of it. */
+export interface Firing {
+  /** The schedule or trigger. */
+  readonly origin: string
+  /** The time due, or the trigger's count. */
+  readonly key: string
+  readonly status: FiringStatus
+  readonly at: string
+  readonly startedBy: StartedBy
+  readonly runId?: string
+  /** Why there is no run, or not yet. */
+  readonly note?: string
+  /** The error's, where the run was refused. */
+  readonly code?: string
+  /** Skipped: the run whose inputs are still all there is. */
+  readonly sameAs?: string
+  /** Waiting: for this run's end. */
+  readonly after?: string
+  /** Waiting: until then. */
+  readonly dueAt?: string
+}
+
+export const scheduleOrigin = (name: string) => `schedule.${name}`
+
+export type Overlap = 'skip' | 'queue' | 'cancel-previous'
+
+/** What to do with a firing, by the schedule's last run and whether a firing waits for its end already. */
+export function decideOverlap(
+  overlap: Overlap,
+  last: RunStatus | undefined,
+  isOneWaiting: boolean,
+): 'start' | 'skip' | 'wait' | 'cancel-previous' {
+  if (last === undefined || hasEnded(last)) return isOneWaiting ? 'skip' : 'start'
+  if (overlap === 'cancel-previous') return 'cancel-previous'
+  // One run after this one is as good as many: each takes the data as they are then.
+  return overlap === 'queue' && !isOneWaiting ? 'wait' : 'skip'
+}
+
+/** Time for a firing's own function to end; after that it is taken for dead, and done again. */
+const STARTING_MILLISECONDS = 5 * 60_000
+
+/** Whether an open firing is to be gone on with: what it waited for has come, or whoever started it died. */
+export function isDue(
+  firing: Firing,
+  now: Date,
+  statusOf: (runId: string) => RunStatus | undefined,
+): boolean {
+  if (firing.status === 'starting') return now.getTime() - Date.parse(firing.at) > STARTING_MILLISECONDS
+  if (firing.status !== 'waiting') return false
+  const awaited = firing.after === undefined ? undefined : statusOf(firing.after)
+  if (awaited !== undefined && !hasEnded(awaited)) return false
+  return firing.dueAt === undefined || Date.parse(firing.dueAt) <= now.getTime()
+}
+
+/** Whether a firing comes too late to count: its window and the time for deliveries have passed. */
+export function isMissed(due: Date, now: Date, windowMinutes: number): boolean {
+  return now.getTime() - due.getTime() > windowMinutes * 60_000
+}
