@@ -29,8 +29,10 @@ describe("the API's role", () => {
     expect([...services].sort()).toEqual([
       'batch',
       'dynamodb',
+      'iam',
       'logs',
       's3',
+      'scheduler',
       'servicequotas',
       'states',
       'xray',
@@ -47,6 +49,13 @@ describe("the API's role", () => {
       'states:StartExecution',
       'states:StopExecution',
     ])
+    expect(actionsOn('scheduler')).toEqual([
+      'scheduler:CreateSchedule',
+      'scheduler:DeleteSchedule',
+      'scheduler:GetSchedule',
+      'scheduler:ListSchedules',
+      'scheduler:UpdateSchedule',
+    ])
     expect(actionsOn('servicequotas')).toEqual(['servicequotas:GetServiceQuota'])
     expect(actionsOn('s3').filter((action) => /Delete|Policy|Acl/.test(action))).toEqual([])
   })
@@ -58,6 +67,11 @@ describe("the API's role", () => {
       '/runs/*/stops/*.json',
       '/uploads/*',
     ])
+  })
+
+  it('passes on one role, which calls one function', () => {
+    expect(actionsOn('iam')).toEqual(['iam:PassRole'])
+    expect(resourcesFor('iam:PassRole')).toEqual([expect.stringContaining('SchedulesRole')])
   })
 
   it('reaches one table and its indexes', () => {
