@@ -33,7 +33,7 @@ INTERVAL_SECONDS = 1.0
 # After a snapshot, rest for this many times its processor time: a large state costs a few percent of a core.
 REST_FACTOR = 20
 LONGEST_REST_SECONDS = 10.0
-TRIES = 10
+TRIES = 100
 LAST_COPIED = "dynamodb"
 GATE_POLL_SECONDS = 0.005
 
@@ -176,11 +176,11 @@ class StateStore:
         for _ in range(TRIES):
             try:
                 state = get_state()
+                # What a service gives may hold what it goes on with: it can change as it is written out, too.
+                return None if state is None else json.dumps(state, default=upstream._json_default).encode()
             except RuntimeError:
                 # A store changed while it was copied: executions and jobs write from threads of their own.
                 time.sleep(0.01)
-                continue
-            return None if state is None else json.dumps(state, default=upstream._json_default).encode()
         raise RuntimeError(f"the state of {service} never stood still long enough to be saved")
 
     def _remove_unnamed(self) -> None:
