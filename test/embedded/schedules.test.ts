@@ -1,15 +1,16 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { parseRecipe } from '../../core/recipe.ts'
 import type { Schedule, ScheduleView } from '../../core/schedule.ts'
 import { FiringStore } from '../../core/store/firing-store.ts'
 import { openTable } from '../../core/store/table.ts'
-import { pushClock } from '../support/clock.ts'
+import { pushClock, setClockRight } from '../support/clock.ts'
 import { Deployment } from '../support/deployment.ts'
 import { eventually } from '../support/processes.ts'
 import { rejectionOf } from '../support/thrown.ts'
 
 const deployment = await Deployment.open()
 const { client } = deployment
+afterAll(() => setClockRight(deployment.port))
 
 const lastFiring = (name: string, wanted: (view: ScheduleView) => boolean) =>
   eventually(`schedule ${name} has fired`, async () => {

@@ -1,12 +1,13 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
-import { pushClock } from '../support/clock.ts'
+import { pushClock, setClockRight } from '../support/clock.ts'
 import { Deployment } from '../support/deployment.ts'
 import { eventually } from '../support/processes.ts'
 import { rejectionOf } from '../support/thrown.ts'
 
 const deployment = await Deployment.open()
 const { client, bucket } = deployment
+afterAll(() => setClockRight(deployment.port))
 
 const rows = (answer: string) => JSON.stringify([{ instruction: 'Say it.', output: answer }])
 const arrive = (file: string, text: string) => deployment.put(`incoming/flock/${file}`, text)

@@ -50,7 +50,7 @@ class SchedulerClock:
         provisioners._REPLACING_PROPERTIES["AWS::Scheduler::Schedule"] = ("Name", GROUP)
 
     def answer(self, method: str, body: bytes) -> tuple[int, Json]:
-        """POST {"forwardSeconds": 60} pushes it; both that and GET say what time it is. Status and JSON."""
+        """POST {"forwardSeconds": 60} pushes it, DELETE sets it right; all say what time it is. Status and JSON."""
         try:
             if method == "POST":
                 seconds = json.loads(body)["forwardSeconds"]
@@ -58,8 +58,10 @@ class SchedulerClock:
                     raise ValueError("it is no number from 0 up")
                 self._offset += seconds
                 self.tick()
+            elif method == "DELETE":
+                self._offset = 0.0
             elif method != "GET":
-                return 405, {"message": f"{method} is none of GET and POST"}
+                return 405, {"message": f"{method} is none of GET, POST and DELETE"}
         except (ValueError, KeyError, TypeError) as error:
             return 400, {"message": f'the body is not like {{"forwardSeconds": 60}}: {error}'}
         return 200, {"time": _iso(self.now())}

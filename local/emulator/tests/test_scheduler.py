@@ -87,3 +87,9 @@ def test_a_clock_is_not_pushed_back(emulator: Emulator) -> None:
         with pytest.raises(HTTPError) as error:
             emulator.send("POST", "/_roslin/clock", body)
         assert error.value.code == 400
+
+
+def test_a_clock_can_be_set_right(emulator: Emulator) -> None:
+    push(emulator, 60 * MINUTE)
+    emulator.send("DELETE", "/_roslin/clock", {})
+    assert abs((now(emulator) - datetime.now(UTC)).total_seconds()) < 30
