@@ -50,7 +50,7 @@ class SchedulerClock:
         provisioners._REPLACING_PROPERTIES["AWS::Scheduler::Schedule"] = ("Name", GROUP)
 
     def answer(self, method: str, body: bytes) -> tuple[int, Json]:
-        """POST {"forwardSeconds": 60} pushes it, DELETE sets it right; all say what time it is. Status and JSON."""
+        """POST {"forwardSeconds": 60} pushes it, DELETE sets it right; all say the time. Status and JSON."""
         try:
             if method == "POST":
                 seconds = json.loads(body)["forwardSeconds"]
