@@ -96,11 +96,11 @@ export async function measure({ peers }: BenchOptions): Promise<Bench> {
     }
     const counted = await countedRun(client, recipe)
     const cost = controlPlaneUsd(counted.transitions, counted.requests)
-    const queue = await queuedRuns(client, recipe)
     const firstLine = await firstLineOfTrainer()
     const warmMemoryMib = (await stats()).memoryMiB.total
     await sleep(REST_MILLISECONDS)
     const restMemoryMib = (await stats()).memoryMiB.total
+    const queue = await queuedRuns(client, recipe)
     const baseline = metaflow
       ? { name: 'Metaflow, empty 3-step local flow', value: Number(median(peerSeconds).toPrecision(4)) }
       : null
