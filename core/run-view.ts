@@ -103,7 +103,7 @@ export const runDetailSchema = runListItemSchema
     recipe: recipeSchema,
     attempts: z.array(attemptSchema).readonly(),
     waiting: z
-      .object({ because: z.string(), next: z.string(), nextAt: at })
+      .object({ because: z.string(), next: z.string(), nextAt: at.nullable() })
       .optional()
       .describe('Why it has no machine yet, and what comes next'),
   })

@@ -10,8 +10,8 @@ export interface WaitingJob {
   readonly purchase: string
   /** When it was submitted. */
   readonly since: string
-  /** How long it may wait for this capacity option. */
-  readonly waitMinutes: number
+  /** How long it may wait for this capacity option; missing for Prepare, which has no other queue to go to. */
+  readonly waitMinutes?: number
   readonly statusReason?: string
   /** 1 for the next one; missing beyond the first hundred, or where the queue did not say. */
   readonly position?: number
@@ -25,10 +25,15 @@ export interface WaitingJob {
 export interface WaitingReason {
   readonly because: string
   readonly next: string
-  readonly nextAt: string
+  /** Null where it waits as long as it takes. */
+  readonly nextAt: string | null
 }
 
 export function explainWaiting(job: WaitingJob): WaitingReason {
+  if (job.waitMinutes === undefined) {
+    const next = 'It waits until one comes, unless Batch finds that none can; `roslin runs cancel` ends it.'
+    return { because: because(job), next, nextAt: null }
+  }
   const nextAt = new Date(Date.parse(job.since) + job.waitMinutes * 60_000).toISOString()
   const at = `${nextAt.slice(0, 16).replace('T', ' ')} UTC`
   return {

@@ -51,7 +51,10 @@ export async function recordJob(detail: JobDetail, time: string): Promise<void> 
   logger.info('job state', { runId, step, jobId: detail.jobId, jobStatus: detail.status })
   const executions = executionsOf(detail, time)
   const ended = jobHasEnded(detail.status)
-  const machine = ended && executions.length > 0 ? await machineOf(runId, detail.jobId) : undefined
+  const machine =
+    ended && step !== 'prepare' && executions.length > 0
+      ? await machineOf(runId, detail.jobId, option)
+      : undefined
   await runs.recordJob(
     {
       runId,
@@ -85,11 +88,14 @@ function executionsOf(detail: JobDetail, time: string): Attempt['executions'] {
   return [...finished, { startedAt: detail.startedAt ?? time, ...(logStreamName && { logStreamName }) }]
 }
 
-/** What the job's container found itself on, where it knows the price of it. */
-async function machineOf(runId: string, jobId: string): Promise<RunCapacity | undefined> {
+/**
+ * What the job's container found itself on, where it knows the price of it; else its option. Kept with the attempt: a run that is
+ * resumed may have other options.
+ */
+async function machineOf(runId: string, jobId: string, option: number): Promise<RunCapacity | undefined> {
   const uri = `${storageLayout(variable('BUCKET_NAME')).run(runId)}${machineFile(jobId)}`
   const machine = await readJson(uri, machineSchema)
-  if (!machine?.priceUsdPerHour) return undefined
+  if (!machine?.priceUsdPerHour) return (await runs.get(runId))?.run.options?.[option]
   const { instanceType, purchase, priceUsdPerHour } = machine
   return { instanceType, purchase, priceUsdPerHour }
 }

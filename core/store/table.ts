@@ -131,7 +131,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         /** Each time the container ran, the one running now included. */
         executions: { type: CustomAttributeType<AttemptExecution[]>('any'), required: true },
         statusReason: { type: 'string' },
-        /** What it really ran on, as its container found; else it is the option's. */
+        /** What it ran on, from its end on: as its container found, else its option as it was then. */
         machine: { type: CustomAttributeType<RunCapacity>('any') },
       },
       indexes: {

@@ -1,10 +1,10 @@
 import { GetJobQueueSnapshotCommand } from '@aws-sdk/client-batch'
 import { GetServiceQuotaCommand, ServiceQuotasClient } from '@aws-sdk/client-service-quotas'
+import { optionName } from '../../core/capacity.ts'
 import { quotaOf } from '../../core/quotas.ts'
-import { jobHasEnded } from '../../core/run.ts'
+import { hasEnded, jobHasEnded } from '../../core/run.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
-import type { RunCapacity } from '../../core/store/table.ts'
-import { explainWaiting, type WaitingReason } from '../../core/waiting.ts'
+import { explainWaiting, type WaitingJob, type WaitingReason } from '../../core/waiting.ts'
 import { deployment, variable } from '../environment.ts'
 import { batch, describeJobs } from '../jobs.ts'
 import { logger } from '../logger.ts'
@@ -20,36 +20,50 @@ export async function waitingReason(
   attempts: readonly Attempt[],
   now: Date,
 ): Promise<WaitingReason | undefined> {
-  if (run.status !== 'waiting' && run.status !== 'evaluating') return undefined
   const attempt = attempts.findLast(({ jobStatus }) => !jobHasEnded(jobStatus))
-  const option = attempt && run.options?.[attempt.option]
-  if (!attempt || !option || attempt.jobStatus === 'RUNNING') return undefined
-  const { capacity } = deployment()
-  const deployed = capacity.find((other) => isSame(other, option))
-  const nextOption = run.options?.[attempt.option + 1]
+  if (hasEnded(run.status) || !attempt || attempt.jobStatus === 'RUNNING') return undefined
+  const place = placeOf(run, attempt)
+  if (!place) return undefined
+  const { jobQueueArn, ...waitsFor } = place
   const [jobs, position] = await Promise.all([
     known(describeJobs([attempt.jobId])),
-    deployed && known(positionIn(deployed.jobQueueArn, attempt.jobId)),
+    jobQueueArn && known(positionIn(jobQueueArn, attempt.jobId)),
   ])
   const isLate = now.getTime() - Date.parse(attempt.createdAt) > PATIENCE_MILLISECONDS
-  const quotaVcpus = isLate ? await known(quotaVcpusOf(option)) : undefined
+  const quotaVcpus = isLate ? await known(quotaVcpusOf(place)) : undefined
   const statusReason = jobs?.[0]?.statusReason ?? attempt.statusReason
   return explainWaiting({
     region: variable('AWS_REGION'),
     jobStatus: attempt.jobStatus,
-    instanceType: option.instanceType,
-    purchase: option.purchase,
     since: attempt.createdAt,
-    waitMinutes: deployed?.waitMinutes ?? 60,
+    ...waitsFor,
     ...(statusReason && { statusReason }),
-    ...(position !== undefined && { position }),
+    ...(position && { position }),
     ...(quotaVcpus !== undefined && { quotaVcpus }),
-    ...(nextOption && { nextOption: `${nextOption.instanceType} ${nextOption.purchase}` }),
   })
 }
 
-function isSame(a: Omit<RunCapacity, 'priceUsdPerHour'>, b: RunCapacity): boolean {
-  return a.instanceType === b.instanceType && a.purchase === b.purchase
+type Place = Pick<WaitingJob, 'instanceType' | 'purchase' | 'waitMinutes' | 'nextOption'> & {
+  /** Missing where the team has taken the option out of its file. */
+  readonly jobQueueArn?: string
+}
+
+/** Where a job waits, and where it goes from there. */
+function placeOf(run: Run, { step, option: index }: Attempt): Place | undefined {
+  const { cpuJobQueueArn, capacity } = deployment()
+  // Of the sizes in Prepare's queue, Batch takes one that fits.
+  if (step === 'prepare') return { jobQueueArn: cpuJobQueueArn, instanceType: 'm7i', purchase: 'on-demand' }
+  const option = run.options?.[index]
+  if (!option) return undefined
+  const deployed = capacity.find((other) => optionName(other) === optionName(option))
+  const nextOption = run.options?.[index + 1]
+  return {
+    instanceType: option.instanceType,
+    purchase: option.purchase,
+    waitMinutes: deployed?.waitMinutes ?? 0,
+    ...(deployed && { jobQueueArn: deployed.jobQueueArn }),
+    ...(nextOption && { nextOption: optionName(nextOption) }),
+  }
 }
 
 async function positionIn(jobQueue: string, jobId: string): Promise<number | undefined> {
@@ -58,7 +72,7 @@ async function positionIn(jobQueue: string, jobId: string): Promise<number | und
   return index < 0 ? undefined : index + 1
 }
 
-async function quotaVcpusOf({ instanceType, purchase }: RunCapacity): Promise<number | undefined> {
+async function quotaVcpusOf({ instanceType, purchase }: Place): Promise<number | undefined> {
   const quota = quotaOf(instanceType, purchase)
   if (!quota) return undefined
   const { Quota } = await serviceQuotas.send(

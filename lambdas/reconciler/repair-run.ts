@@ -1,3 +1,4 @@
+import { optionName } from '../../core/capacity.ts'
 import { type Repair, repairsOf } from '../../core/reconciliation.ts'
 import { jobHasEnded } from '../../core/run.ts'
 import type { Attempt, Run, RunWithAttempts } from '../../core/store/run-store.ts'
@@ -82,11 +83,9 @@ function forgotten(attempt: Attempt, stoppedAt: string): Attempt {
 
 function waitMinutesOf({ options = [] }: Run): number[] {
   const { capacity } = deployment()
-  return options.map(({ instanceType, purchase }) => {
-    const option = capacity.find(
-      (deployed) => deployed.instanceType === instanceType && deployed.purchase === purchase,
-    )
+  return options.map((option) => {
+    const deployed = capacity.find((other) => optionName(other) === optionName(option))
     // An option that the team has taken out of its file: nobody waits for it any more.
-    return option?.waitMinutes ?? 0
+    return deployed?.waitMinutes ?? 0
   })
 }

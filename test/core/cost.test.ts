@@ -36,6 +36,12 @@ describe('the cost of a run', () => {
     expect(costUsd(attempts, options, now)).toBeCloseTo(20 + 31, 9)
   })
 
+  it('keeps the price of the machine that an attempt had, whatever options the run has now', () => {
+    const machine = { instanceType: 'p5.48xlarge', purchase: 'spot', priceUsdPerHour: 9 }
+    const executions = [{ startedAt: at('08:00'), stoppedAt: at('09:00') }]
+    expect(costUsd([{ step: 'train', option: 0, executions, machine }], options, now)).toBeCloseTo(9, 9)
+  })
+
   it('goes on until now while a container runs', () => {
     expect(
       costUsd([{ step: 'train', option: 0, executions: [{ startedAt: at('11:30') }] }], options, now),

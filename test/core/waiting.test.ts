@@ -65,6 +65,19 @@ describe('why a run waits', () => {
     expect(because({ quotaVcpus: 96, position: 1 })).toContain('next in the queue')
   })
 
+  it('promises nothing for Prepare, which waits as long as it takes', () => {
+    const {
+      waitMinutes: _,
+      nextOption: __,
+      ...prepare
+    } = { ...job, instanceType: 'm7i', purchase: 'on-demand' }
+    expect(explainWaiting({ ...prepare, position: 2 })).toEqual({
+      because: 'It is number 2 in the queue of m7i on-demand.',
+      next: expect.stringContaining('roslin runs cancel'),
+      nextAt: null,
+    })
+  })
+
   it('says what comes next, and when', () => {
     expect(explainWaiting(job)).toMatchObject({
       next: 'If none has come by 2026-11-24 10:15 UTC, it goes on with p3dn.24xlarge on-demand.',

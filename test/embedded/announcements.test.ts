@@ -7,8 +7,10 @@ import { EVENT_SOURCE, RUN_STATUS_CHANGE, runStatusChangeSchema } from '../../co
 import type { RunDetail } from '../../core/run-view.ts'
 import { Deployment } from '../support/deployment.ts'
 import { eventually } from '../support/processes.ts'
+import { Scenarios } from '../support/scenarios.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 const sqs = new SQSClient({})
 
 const newQueue = async (name: string) => {
@@ -81,5 +83,21 @@ describe('what becomes of a run', () => {
       soFar.some((body) => body.includes(run.runId)),
     )
     expect(JSON.parse(message).Message).toContain(`Run ${run.runId} of stub is failed: `)
+  })
+
+  it('is told when most of what it may cost is spent, once', async () => {
+    const { runId } = await deployment.start('train:sleep=600@1', { limits: { maxUsd: 0.5 } })
+    await deployment.until(runId, 'trains', ({ status }) => status === 'training')
+    await deployment.processOf(runId, 'train')
+    // In a day it would have cost $2.42.
+    for (const _ of [1, 2]) await scenarios.reconcile({ minutesFromNow: 24 * 60 })
+    const notice = `Run ${runId} of stub has cost 80 % of the $0.50 it may cost.`
+    await received(sentences, (soFar) => soFar.some((body) => body.includes(notice)))
+    await deployment.client.cancelRun(runId, true)
+    await scenarios.nothingIsLeft(runId)
+    const since = await received(sentences, (soFar) =>
+      soFar.some((body) => body.includes(`${runId} of stub is cancelled`)),
+    )
+    expect(since.filter((body) => body.includes(notice))).toEqual([])
   })
 })

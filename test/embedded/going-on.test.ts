@@ -85,4 +85,14 @@ describe('a run that waits for a machine', () => {
     await client.cancelRun(runId, true)
     await over(runId)
   })
+
+  it('says so in Prepare too', async () => {
+    const runId = await scenarios.startIn([{ kind: 'no-capacity', step: 'prepare' }])
+    const { waiting } = await deployment.until(runId, 'waits', (run) =>
+      Boolean(run.waiting?.because.startsWith('AWS')),
+    )
+    expect(waiting).toMatchObject({ because: 'AWS has no m7i on-demand free right now.', nextAt: null })
+    await client.cancelRun(runId, true)
+    await over(runId)
+  })
 })

@@ -66,6 +66,9 @@ describe('a run', () => {
   })
 
   it('knows its machine and what it has cost', () => {
+    // Kept with each job that has ended: another plan's options do not change what it cost.
+    for (const { step, machine } of run.attempts)
+      if (step !== 'prepare') expect(machine).toEqual(run.capacity)
     expect(run.capacity).toMatchObject({ instanceType: 'm7i.large', purchase: 'on-demand' })
     expect(run.costUsd).toBeGreaterThan(0)
     expect(run.costUsd).toBeLessThan(0.01)
