@@ -8,6 +8,7 @@ import { Scenarios } from '../support/scenarios.ts'
 import { rejectionOf } from '../support/thrown.ts'
 
 const deployment = await Deployment.open()
+const scenarios = new Scenarios(deployment)
 const { client } = deployment
 
 const steps = (run: RunDetail) => run.attempts.map(({ step, attempt }) => [step, attempt])
@@ -69,9 +70,7 @@ describe('a run that goes on', () => {
 
 describe('a run that waits for a machine', () => {
   it('says why, and what comes next and when', async () => {
-    const runId = await new Scenarios(deployment).startIn([
-      { kind: 'no-capacity', step: 'train', purchase: 'on-demand' },
-    ])
+    const runId = await scenarios.startIn([{ kind: 'no-capacity', step: 'train', purchase: 'on-demand' }])
     const { waiting, attempts } = await deployment.until(runId, 'waits', (run) =>
       Boolean(run.waiting?.because.startsWith('AWS')),
     )
