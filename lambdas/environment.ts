@@ -1,14 +1,17 @@
 import { z } from 'zod'
 import type { InstanceTypeName } from '../core/instance-types.ts'
 import type { Deployment } from '../core/plan.ts'
+import { PURCHASES } from '../core/purchase.ts'
 
 const json = <T>(shape: z.ZodType<T>) => z.string().transform((text) => shape.parse(JSON.parse(text)))
 
 const deployedCapacity = z.object({
   instanceType: z.string().transform((name) => name as InstanceTypeName),
-  purchase: z.enum(['on-demand', 'spot']),
+  purchase: z.enum(PURCHASES),
   waitMinutes: z.number(),
   amiId: z.string().optional(),
+  /** Of a reservation, where the team file has one. */
+  priceUsdPerHour: z.number().optional(),
   jobQueueArn: z.string(),
 })
 

@@ -15,6 +15,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
+import { scratchVolume } from './scratch.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
@@ -126,6 +127,7 @@ export class Jobs extends Construct {
         memory: Size.gibibytes(4),
         jobRole,
         executionRole,
+        ...scratchVolume(),
         ...(ON_CAPACITY.includes(step) && {
           linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, {
             sharedMemorySize: SHARED_MEMORY,

@@ -32,11 +32,15 @@ export class ControlPlaneStack extends Stack {
     const { team, codeVersion } = props
     const { schedules: teamSchedules, triggers } = props.automation
     const { table, bucket } = props.state
-    const network = new Network(this, 'Network')
+    const network = new Network(this, 'Network', {
+      network: team.network,
+      logRetentionDays: team.logRetentionDays,
+    })
     const compute = new Compute(this, 'Compute', {
       team: team.name,
-      vpc: network.vpc,
+      network,
       capacity: team.capacity,
+      region: team.region,
       maxVcpus: team.maxVcpus,
     })
     const jobs = new Jobs(this, 'Jobs', {

@@ -34,6 +34,7 @@ describe('a team', () => {
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
+      network: { kind: 'public', zones: 2, flowLogs: false },
       notifications: { emails: [] },
       logRetentionDays: 90,
       schedules: [],

@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { App } from 'aws-cdk-lib'
-import { Template } from 'aws-cdk-lib/assertions'
+import { App, type Stack } from 'aws-cdk-lib'
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import { parseTeam } from '../../core/team.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
@@ -12,6 +12,8 @@ export interface Synthesised {
   readonly state: Template
   readonly controlPlane: Template
   readonly outdir: string
+  /** Not rendered as a template: for what synthesis says. */
+  readonly stack: Stack
 }
 
 export interface Resource {
@@ -46,7 +48,12 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
     codeVersion: '0.1.0+test',
     readRecipe,
   })
-  return { state: Template.fromStack(state), controlPlane: Template.fromStack(controlPlane), outdir }
+  return {
+    state: Template.fromStack(state),
+    controlPlane: Template.fromStack(controlPlane),
+    outdir,
+    stack: controlPlane,
+  }
 }
 
 /** One that a team file's schedules and triggers may name. */
@@ -63,4 +70,12 @@ export function onlyResource(template: Template, type: string): Resource {
   const [found, ...more] = resourcesOf(template, type)
   if (!found || more.length > 0) throw new Error(`${more.length + (found ? 1 : 0)} resources of type ${type}`)
   return found[1]
+}
+
+/** What the control plane's synthesis tells, line by line. */
+export function infoOf({ stack }: Synthesised): string {
+  return Annotations.fromStack(stack)
+    .findInfo('*', Match.anyValue())
+    .map(({ entry }) => entry.data)
+    .join('\n')
 }
