@@ -4,6 +4,7 @@ import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
 import { capacitySchema } from './team-capacity.ts'
 import { placementProblems } from './team-checks.ts'
+import { fairShareSchema } from './team-fair-share.ts'
 import { networkSchema } from './team-network.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
@@ -32,6 +33,7 @@ const fields = z.strictObject({
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
   capacity: capacitySchema,
   network: networkSchema,
+  fairShare: fairShareSchema.optional(),
   trainerImage: z
     .string()
     .min(1)

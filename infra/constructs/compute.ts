@@ -1,5 +1,10 @@
 import { Annotations, Duration, Size, Stack, Validations } from 'aws-cdk-lib'
-import { EcsMachineImageType, type IJobQueue } from 'aws-cdk-lib/aws-batch'
+import {
+  EcsMachineImageType,
+  FairshareSchedulingPolicy,
+  type IJobQueue,
+  type ISchedulingPolicy,
+} from 'aws-cdk-lib/aws-batch'
 import { type IMachineImage, MachineImage } from 'aws-cdk-lib/aws-ec2'
 import {
   type IGrantable,
@@ -11,10 +16,12 @@ import {
 } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import { type DeployedCapacity, optionName } from '../../core/capacity.ts'
+import { shares } from '../../core/fair-share.ts'
 import { instanceType } from '../../core/instance-types.ts'
 import { onDemandPrice } from '../../core/prices.ts'
 import { instanceStoreGib, scratchGib } from '../../core/scratch.ts'
 import { type CapacityOption, isMultiNode } from '../../core/team-capacity.ts'
+import type { FairShare } from '../../core/team-fair-share.ts'
 import type { Network } from './network.ts'
 import { ScalingQueue } from './scaling-queue.ts'
 import { SYSTEM_GIB } from './scratch.ts'
@@ -25,6 +32,7 @@ export interface ComputeProps {
   readonly capacity: readonly CapacityOption[]
   readonly region: string
   readonly maxVcpus: number
+  readonly fairShare?: FairShare | undefined
 }
 
 /** Prepare runs on small machines, a few at a time. */
@@ -45,17 +53,22 @@ export class Compute extends Construct {
   readonly jobQueues: readonly IJobQueue[]
   readonly #team: string
 
-  constructor(scope: Construct, id: string, { team, network, capacity, region, maxVcpus }: ComputeProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { team, network, capacity, region, maxVcpus, fairShare }: ComputeProps,
+  ) {
     super(scope, id)
     this.#team = team
     const instanceRole = this.#instanceRole()
-    this.cpuJobQueue = new ScalingQueue(this, 'Cpu', { ...CPU, network, instanceRole }).jobQueue
+    const schedulingPolicy = fairShare && this.#schedulingPolicy(fairShare)
+    const common = { network, instanceRole, schedulingPolicy }
+    this.cpuJobQueue = new ScalingQueue(this, 'Cpu', { ...CPU, ...common }).jobQueue
     const options = capacity.map((option) => {
       this.#sayScaleDown(option, region)
       // Named by what it is: another order in the team file replaces nothing.
       const { jobQueue } = new ScalingQueue(this, optionName(option), {
-        network,
-        instanceRole,
+        ...common,
         maxVcpus,
         ...machineOf(option, region),
       })
@@ -97,6 +110,13 @@ export class Compute extends Construct {
       `roslin:scaleDown ${optionName(option)}`,
       `${optionName(option)} stays ${option.scaleDownMinutes} minutes after its last job: up to $${usd.toFixed(2)} each time, at $${usdPerHour} an hour.`,
     )
+  }
+
+  #schedulingPolicy(fairShare: FairShare): ISchedulingPolicy {
+    return new FairshareSchedulingPolicy(this, 'FairShare', {
+      shareDecay: Duration.hours(fairShare.historyHours),
+      shares: shares(fairShare),
+    })
   }
 
   #instanceRole(): IRole {

@@ -7,6 +7,8 @@ export interface FlowDefinitionProps {
   readonly registerFunctionArn: string
   readonly classifyFunctionArn: string
   readonly failFunctionArn: string
+  /** The queues have a scheduling policy, and take no job without a share of it. */
+  readonly fairShare?: boolean
   /** States of a team's own, before the first training job of an execution, and before a model version is registered. */
   readonly hooks?: Readonly<Partial<Record<HookName, Branch>>>
 }
@@ -95,10 +97,10 @@ export function flowDefinition(props: FlowDefinitionProps) {
         ],
         Default: 'Prepare',
       },
-      Prepare: batchTask('prepare', props.team, toTrain),
+      Prepare: batchTask('prepare', props.team, toTrain, props.fairShare),
       ...(beforeTrain && { BeforeTrain: hookState('beforeTrain', beforeTrain, 'Train') }),
-      Train: batchTask('train', props.team, 'Evaluate'),
-      Evaluate: batchTask('evaluate', props.team, toRegister),
+      Train: batchTask('train', props.team, 'Evaluate', props.fairShare),
+      Evaluate: batchTask('evaluate', props.team, toRegister, props.fairShare),
       ...(afterEvaluate && { AfterEvaluate: hookState('afterEvaluate', afterEvaluate, 'Register') }),
       Register: {
         ...lambdaTask(props.registerFunctionArn, {
@@ -166,7 +168,7 @@ function lambdaTask(functionArn: string, payload: Record<string, string>) {
 }
 
 /** A Batch job, and the wait for its end. The plan says where it runs and what it needs; the container reads the plan itself. */
-function batchTask(step: StepName, team: string, next: string) {
+function batchTask(step: StepName, team: string, next: string, fairShare = false) {
   const job = (field: string) => `{% $jobs.${step}[$progress.option].${field} %}`
   return {
     Type: 'Task',
@@ -176,6 +178,7 @@ function batchTask(step: StepName, team: string, next: string) {
       JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
+      ...(fairShare && { ShareIdentifier: job('shareIdentifier'), SchedulingPriorityOverride: 1 }),
       // Not read by the container: they tell whose job it is, in the job's events too.
       Parameters: {
         runId: RUN_ID,

@@ -26,6 +26,7 @@ export interface FlowProps {
   readonly compute: Compute
   readonly jobs: Jobs
   readonly functionDefaults: FunctionDefaults
+  readonly fairShare: boolean
   readonly hooks?: FlowHooks | undefined
 }
 
@@ -63,6 +64,7 @@ export class Flow extends Construct {
       registerFunctionArn: register.functionArn,
       classifyFunctionArn: classify.functionArn,
       failFunctionArn: fail.functionArn,
+      fairShare: props.fairShare,
       hooks: hooks.branches,
     })
     this.stateMachine = new StateMachine(this, 'StateMachine', {

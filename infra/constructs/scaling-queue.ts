@@ -3,6 +3,7 @@ import {
   AllocationStrategy,
   CfnComputeEnvironment,
   type EcsMachineImageType,
+  type ISchedulingPolicy,
   JobQueue,
   JobStateTimeLimitActionsReason,
   ManagedEc2EcsComputeEnvironment,
@@ -32,6 +33,8 @@ export interface ScalingQueueProps {
   readonly maxPricePercent?: number | undefined
   readonly reservation?: CapacityOption['reservation']
   readonly maxVcpus: number
+  /** Who goes first; left out, who has waited longest. */
+  readonly schedulingPolicy?: ISchedulingPolicy | undefined
   readonly rootVolume: Size
   /** How long a job may wait that Batch knows cannot start. */
   readonly wait: Duration
@@ -100,7 +103,10 @@ export class ScalingQueue extends Construct {
       const minutes = props.scaleDown.toMinutes()
       resource.addPropertyOverride('ComputeResources.ScalingPolicy.MinScaleDownDelayMinutes', minutes)
     }
-    this.jobQueue = new JobQueue(this, 'Queue', {
+    const { schedulingPolicy } = props
+    // A queue that was made without a policy cannot be given one, nor one be taken away: it is another queue.
+    this.jobQueue = new JobQueue(this, schedulingPolicy ? 'FairQueue' : 'Queue', {
+      ...(schedulingPolicy && { schedulingPolicy }),
       computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
       jobStateTimeLimitActions: BLOCKED.map((reason) => ({ reason, maxTime: props.wait })),
     })

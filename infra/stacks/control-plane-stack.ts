@@ -42,6 +42,7 @@ export class ControlPlaneStack extends Stack {
       capacity: team.capacity,
       region: team.region,
       maxVcpus: team.maxVcpus,
+      fairShare: team.fairShare,
     })
     const jobs = new Jobs(this, 'Jobs', {
       bucket,
@@ -60,6 +61,7 @@ export class ControlPlaneStack extends Stack {
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
         CONCURRENT_RUNS: String(team.limits.concurrentRuns),
+        ...(team.fairShare && { FAIR_SHARE_BY: team.fairShare.by }),
         ...(team.budget.monthlyUsd && { MONTHLY_BUDGET_USD: String(team.budget.monthlyUsd) }),
       },
     }
@@ -70,6 +72,7 @@ export class ControlPlaneStack extends Stack {
       compute,
       jobs,
       functionDefaults,
+      fairShare: team.fairShare !== undefined,
       hooks: props.hooks,
     })
     const { deadLetterQueue } = new Events(this, 'Events', {

@@ -1,4 +1,5 @@
 import { optionName } from '../../core/capacity.ts'
+import { shareIdentifier, shareName } from '../../core/fair-share.ts'
 import { type Plan, type PlannedStep, planSchema, replan, type StepName } from '../../core/plan.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
 import type { FlowStep, RunStatus } from '../../core/run.ts'
@@ -6,7 +7,7 @@ import { planFile } from '../../core/storage-layout.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
 import type { RunCapacity } from '../../core/store/table.ts'
 import { runs } from '../clients.ts'
-import { deployment } from '../environment.ts'
+import { deployment, sharedBy } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
 import { readJson, writeJson } from '../s3-json.ts'
 import { enter } from './enter.ts'
@@ -49,7 +50,12 @@ export const handler = step(
       ...(note && { note }),
       details: { planUri, options, ...(options[0] && { capacity: options[0] }) },
     })
-    return { planUri, from: run.from, jobs: jobsOf(plan), progress: progressAfter(run, attempts) }
+    return {
+      planUri,
+      from: run.from,
+      jobs: withShare(jobsOf(plan), run),
+      progress: progressAfter(run, attempts),
+    }
   },
 )
 
@@ -85,11 +91,20 @@ function jobsOf({ steps: { prepare, train, evaluate }, capacity }: Plan): Planne
   }
 }
 
+/** Each job with its share, where the queues know shares: others refuse a job that has one. */
+function withShare({ prepare, train, evaluate }: Planned['jobs'], run: Run): Planned['jobs'] {
+  const by = sharedBy()
+  const share = by && { shareIdentifier: shareIdentifier(shareName(by, run)) }
+  const add = (jobs: readonly BatchJob[]) => jobs.map((job) => ({ ...job, ...share }))
+  return { prepare: add(prepare), train: add(train), evaluate: add(evaluate) }
+}
+
 /** A planned step in Batch's own words. */
 interface BatchJob {
   readonly jobQueueArn: string
   readonly jobDefinitionArn: string
   readonly timeoutSeconds: number
+  readonly shareIdentifier?: string
   readonly resourceRequirements: readonly {
     readonly Type: 'VCPU' | 'MEMORY' | 'GPU'
     readonly Value: string
