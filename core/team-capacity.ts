@@ -35,11 +35,14 @@ const capacityOption = z
       .describe("The team's own machine image; p3 instances need one, AWS has none for Volta any more"),
     amiParameter: z
       .string()
-      .regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, 'the name of an SSM parameter, such as /roslin/search/machine-image')
+      .regex(
+        /^\/?[\w.-]+(\/[\w.-]+)*$/,
+        'the name of an SSM parameter, such as /imagebuilder/roslin/search/machine-image',
+      )
       .max(1011)
       .optional()
       .describe(
-        'In place of amiId: the SSM parameter that holds the image’s id, read at each deployment; that of machineImage is /roslin/<team>/machine-image',
+        'In place of amiId: the SSM parameter that holds the image’s id, read at each deployment; that of machineImage is /imagebuilder/roslin/<team>/machine-image',
       ),
     maxPricePercent: z
       .int()

@@ -5,6 +5,7 @@ import { schemaIssues } from './schema-issues.ts'
 import { capacitySchema } from './team-capacity.ts'
 import { placementProblems } from './team-checks.ts'
 import { fairShareSchema } from './team-fair-share.ts'
+import { machineImageSchema } from './team-machine-image.ts'
 import { networkSchema } from './team-network.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
@@ -34,6 +35,7 @@ const fields = z.strictObject({
   capacity: capacitySchema,
   network: networkSchema,
   fairShare: fairShareSchema.optional(),
+  machineImage: machineImageSchema.optional(),
   trainerImage: z
     .string()
     .min(1)

@@ -11,6 +11,7 @@ import { minimalRecipe } from './recipes.ts'
 export interface Synthesised {
   readonly state: Template
   readonly controlPlane: Template
+  readonly machineImage?: Template
   readonly outdir: string
   /** Not rendered as a template: for what synthesis says. */
   readonly stack: Stack
@@ -43,7 +44,7 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
   const app = new App({ outdir, context })
-  const { state, controlPlane } = addTeamStacks(app, {
+  const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team: parseTeam(team),
     codeVersion: '0.1.0+test',
     readRecipe,
@@ -53,6 +54,7 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
     controlPlane: Template.fromStack(controlPlane),
     outdir,
     stack: controlPlane,
+    ...(machineImage && { machineImage: Template.fromStack(machineImage) }),
   }
 }
 
