@@ -8,6 +8,7 @@ import { inheritedLicence } from './licence.ts'
 import { PURCHASES } from './purchase.ts'
 import { keptEpochs, type Recipe, recipeSchema } from './recipe.ts'
 import { storageLayout } from './storage-layout.ts'
+import { reservationSchema } from './team-capacity.ts'
 
 /** What a job asks of its machine. */
 const machineSchema = z.strictObject({
@@ -71,6 +72,7 @@ export const planSchema = z.strictObject({
       waitMinutes: z.int(),
       jobQueueArn: z.string(),
       amiId: z.string().optional(),
+      reservation: reservationSchema.optional(),
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
       /** Where the price is not of the team's own region. */
