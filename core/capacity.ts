@@ -90,10 +90,9 @@ function refuse(
   const gpus = type.gpu?.count ?? 0
   if (gpus < resources.gpus) return `has ${gpus} GPUs, ${resources.gpus} wanted`
   if (resources.gpus === 0 && gpus > 0) return 'has GPUs, the recipe trains on CPU'
-  if (resources.nodes > 1 && option.purchase === 'spot') return 'Batch has several nodes only on demand'
-  if (resources.nodes > option.maxNodes) {
-    return `has at most ${option.maxNodes} nodes (maxNodes), ${resources.nodes} wanted`
-  }
+  const { maxNodes = 1 } = option
+  if (resources.nodes > 1 && option.purchase === 'spot') return 'Batch has no Spot for several nodes'
+  if (resources.nodes > maxNodes) return `has at most ${maxNodes} nodes (maxNodes), ${resources.nodes} wanted`
   if (type.gpu && type.gpu.memoryGiB < (resources.minGpuMemoryGiB ?? 0)) {
     return `has ${type.gpu.memoryGiB} GiB a GPU, ${resources.minGpuMemoryGiB} wanted`
   }

@@ -143,7 +143,7 @@ const resources = z.strictObject({
     .min(1)
     .max(32)
     .default(1)
-    .describe('Instances that train together, all of one capacity option; several only on demand'),
+    .describe('Instances that train together, all of one capacity option; several not on Spot'),
   minGpuMemoryGiB: z.number().positive().optional(),
   architectures: z
     .array(z.enum(GPU_ARCHITECTURES))

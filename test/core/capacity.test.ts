@@ -43,7 +43,7 @@ describe('the capacity that fits', () => {
     const { fitting: fit, refused } = fittingCapacity(made, GPT_J, options, 'us-east-1')
     expect(fit.map(({ instanceType }) => instanceType)).toEqual(['p5.48xlarge'])
     expect(refused.map(({ reason }) => reason)).toEqual([
-      'Batch has several nodes only on demand',
+      'Batch has no Spot for several nodes',
       'has at most 2 nodes (maxNodes), 4 wanted',
     ])
   })
