@@ -22,6 +22,7 @@ const capacityOption = z
       .regex(/^ami-[0-9a-f]{8,17}$/)
       .optional()
       .describe("The team's own machine image; p3 instances need one, AWS has none for Volta any more"),
+    maxNodes: z.int().min(1).max(32).default(1),
   })
   .superRefine(({ instanceType: name, amiId }, context) => {
     const { gpu }: InstanceType = INSTANCE_TYPES[name]
