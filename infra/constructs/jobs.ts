@@ -110,7 +110,9 @@ export class Jobs extends Construct {
     const { read, write, remove } = RIGHTS[step]
     for (const prefix of read) bucket.grantRead(role, prefix)
     for (const prefix of write) bucket.grantPut(role, prefix)
-    for (const prefix of remove) bucket.grantDelete(role, prefix)
+    // Not their old versions: what a job deletes can be had again for a while.
+    const removed = remove.map((prefix) => bucket.arnForObjects(prefix))
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:DeleteObject'], resources: removed }))
     if (ON_CAPACITY.includes(step)) {
       // What a Spot machine really costs. EC2's Describe knows no resources.
       role.addToPolicy(new PolicyStatement({ actions: ['ec2:DescribeSpotPriceHistory'], resources: ['*'] }))
