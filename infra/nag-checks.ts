@@ -7,6 +7,7 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
     /^Action::s3:(Abort|GetBucket|GetObject|List)\*$/,
     "The variants of one right, as the CDK's bucket grants name them.",
   ],
+  [/^Action::kms:(ReEncrypt|GenerateDataKey)\*$/, "The variants of one right, on the team's own key alone."],
   [
     /^Resource::.*Bucket\w+Arn\w*\/[\w/-]*\*(\/error\.json|\/(stops|machines)\/\*\.json|\/plan\*\.json)?$/,
     "Objects of the team's own bucket; their names are made at run time.",

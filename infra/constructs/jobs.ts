@@ -70,6 +70,7 @@ export class Jobs extends Construct {
   readonly definitionArns: Readonly<Record<StepName, string>>
   readonly definitions: readonly EcsJobDefinition[]
   readonly logGroup: LogGroup
+  readonly executionRole: IRole
   readonly imageName: string
 
   constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays }: JobsProps) {
@@ -80,11 +81,10 @@ export class Jobs extends Construct {
     })
     const { image, name } = this.#image(trainerImage)
     this.imageName = name
-    const executionRole = new Role(this, 'ExecutionRole', {
+    this.executionRole = new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     })
-    const define = (step: StepName) =>
-      this.#definition(step, image, this.#jobRole(step, bucket), executionRole)
+    const define = (step: StepName) => this.#definition(step, image, this.#jobRole(step, bucket))
     const definitions = { prepare: define('prepare'), train: define('train'), evaluate: define('evaluate') }
     this.definitions = Object.values(definitions)
     this.definitionArns = {
@@ -120,14 +120,14 @@ export class Jobs extends Construct {
     return role
   }
 
-  #definition(step: StepName, image: ContainerImage, jobRole: IRole, executionRole: IRole): EcsJobDefinition {
+  #definition(step: StepName, image: ContainerImage, jobRole: IRole): EcsJobDefinition {
     return new EcsJobDefinition(this, `${step}Definition`, {
       container: new EcsEc2ContainerDefinition(this, `${step}Container`, {
         image,
         cpu: 2,
         memory: Size.gibibytes(4),
         jobRole,
-        executionRole,
+        executionRole: this.executionRole,
         ...(ON_CAPACITY.includes(step) && {
           linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, {
             sharedMemorySize: SHARED_MEMORY,

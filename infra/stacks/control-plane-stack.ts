@@ -44,6 +44,7 @@ export class ControlPlaneStack extends Stack {
       trainerImage: team.trainerImage,
       logRetentionDays: team.logRetentionDays,
     })
+    props.state.images.grantPull(jobs.executionRole)
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
       environment: {

@@ -99,7 +99,7 @@ export async function isAllowed(
 }
 
 /** The policy of the bucket, queue, topic, key, repository or role that a request is for. */
-function resourcePolicyOf(resource: string, deployed: readonly Deployed[]): unknown {
+function resourcePolicyOf(resource: string, deployed: readonly Deployed[]): object | undefined {
   const owner = deployed.find(({ arn }) => resource === arn || resource.startsWith(`${arn}/`))
   if (!owner) return undefined
   const { arn, properties } = owner

@@ -47,6 +47,15 @@ function toAnotherTeam(other: Team): Denied[] {
       action: 'dynamodb:GetRecords',
       resource: `${other.table}/stream/2026-01-01T00:00:00.000`,
     },
+    { what: "decrypt another team's objects", action: 'kms:Decrypt', ...other.keyThrough('s3') },
+    { what: "decrypt another team's table", action: 'kms:Decrypt', ...other.keyThrough('dynamodb') },
+    { what: "encrypt with another team's key", action: 'kms:GenerateDataKey', ...other.keyThrough('s3') },
+    {
+      what: "pull another team's images",
+      action: 'ecr:BatchGetImage',
+      resource: other.arn('Images'),
+      except: { ComputeInstanceRole: "AWS's own policy for the ECS agent names no repository" },
+    },
     {
       what: "send to another team's queue",
       action: 'sqs:SendMessage',
@@ -184,6 +193,7 @@ function toTheDeployment(own: Team): Denied[] {
 
 function toTheData(own: Team): Denied[] {
   const { bucket, table } = own
+  const key = own.arn('Key')
   const model = own.object('models/dolly/01JRUN/model.safetensors')
   return [
     { what: "delete a run's history", action: 'dynamodb:DeleteItem', resource: table },
@@ -208,6 +218,15 @@ function toTheData(own: Team): Denied[] {
       action: 's3:DeleteObjectVersion',
       resource: own.object('runs/01JRUN/checkpoints/1/optimizer'),
     },
+    { what: "decrypt with the team's key itself", action: 'kms:Decrypt', resource: key },
+    { what: "use the team's key through another service", action: 'kms:Decrypt', ...own.keyThrough('ec2') },
+    { what: "give away the use of the team's key", action: 'kms:CreateGrant', ...own.keyThrough('dynamodb') },
+    { what: "change the key's policy", action: 'kms:PutKeyPolicy', resource: key },
+    { what: 'disable the key', action: 'kms:DisableKey', resource: key },
+    { what: 'turn off the rotation of the key', action: 'kms:DisableKeyRotation', resource: key },
+    { what: 'have the key deleted', action: 'kms:ScheduleKeyDeletion', resource: key },
+    { what: 'push an image', action: 'ecr:PutImage', resource: own.arn('Images') },
+    { what: 'delete an image', action: 'ecr:BatchDeleteImage', resource: own.arn('Images') },
     {
       what: 'delete what people sent up',
       action: 's3:DeleteObject',

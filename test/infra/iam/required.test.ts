@@ -13,7 +13,10 @@ const TRACES = on('*', 'xray:PutTraceSegments', 'xray:PutTelemetryRecords')
 const DEAD_LETTER = on(own.arn('EventsDeadLetters'), 'sqs:SendMessage')
 
 /** core/store: a run is read as a collection; each write is one item or a transaction of puts and updates. */
-const READ_RUNS = on(own.table, 'dynamodb:Query')
+const READ_RUNS = [
+  ...on(own.table, 'dynamodb:Query'),
+  { action: 'kms:Decrypt', ...own.keyThrough('dynamodb') },
+]
 const WRITE_RUNS = [...READ_RUNS, ...on(own.table, 'dynamodb:UpdateItem')]
 /** lambdas/settle.ts: the run, the team's month, the team's open runs. */
 const SETTLE = WRITE_RUNS
@@ -44,10 +47,15 @@ const read = (...keys: string[]) => [
   // Without the right to list, what is not there is forbidden instead of absent.
   ...on(own.bucket, 's3:ListBucket'),
   ...keys.flatMap((key) => on(own.object(key), 's3:GetObject')),
+  { action: 'kms:Decrypt', ...own.keyThrough('s3') },
 ]
 /** A file of more than 64 MiB goes up in parts. */
-const write = (...keys: string[]) =>
-  keys.flatMap((key) => on(own.object(key), 's3:PutObject', 's3:AbortMultipartUpload'))
+const write = (...keys: string[]) => [
+  ...keys.flatMap((key) => on(own.object(key), 's3:PutObject', 's3:AbortMultipartUpload')),
+  { action: 'kms:GenerateDataKey', ...own.keyThrough('s3') },
+  // The parts are put together again.
+  { action: 'kms:Decrypt', ...own.keyThrough('s3') },
+]
 
 /** What each role does, from what its code calls: lambdas/ and containers/trainer. */
 const REQUIRED: Readonly<Record<string, readonly Request[]>> = {
@@ -59,7 +67,7 @@ const REQUIRED: Readonly<Record<string, readonly Request[]>> = {
       on(`${own.table}/index/${index}`, 'dynamodb:Query'),
     ),
     ...read('runs/01JRUN/metrics.json', 'runs/01JRUN/plan.json'),
-    ...on(own.object('uploads/ab/rows.json'), 's3:PutObject'),
+    ...write('uploads/ab/rows.json'),
     ...on(own.execution, 'states:DescribeExecution'),
     ...on(own.schedule, 'scheduler:GetSchedule', 'scheduler:UpdateSchedule', 'scheduler:DeleteSchedule'),
     ...on('*', 'scheduler:ListSchedules', 'batch:DescribeJobs'),
@@ -144,7 +152,16 @@ const REQUIRED: Readonly<Record<string, readonly Request[]>> = {
     ...on(own.object('runs/01JRUN/error.json'), 's3:DeleteObject'),
     ...on('*', 'ec2:DescribeSpotPriceHistory'),
   ],
-  JobsExecutionRole: on(own.jobLogStream, 'logs:CreateLogStream', 'logs:PutLogEvents'),
+  JobsExecutionRole: [
+    ...on(own.jobLogStream, 'logs:CreateLogStream', 'logs:PutLogEvents'),
+    ...on(
+      own.arn('Images'),
+      'ecr:BatchGetImage',
+      'ecr:GetDownloadUrlForLayer',
+      'ecr:BatchCheckLayerAvailability',
+    ),
+    ...on('*', 'ecr:GetAuthorizationToken'),
+  ],
   ComputeInstanceRole: on('*', 'ecr:GetAuthorizationToken', 'ecs:DiscoverPollEndpoint'),
   EventsBatchJobRole: [
     ...SETTLE,
@@ -161,6 +178,7 @@ const REQUIRED: Readonly<Record<string, readonly Request[]>> = {
       'dynamodb:GetShardIterator',
       'dynamodb:DescribeStream',
     ),
+    { action: 'kms:Decrypt', ...own.keyThrough('dynamodb') },
     ...on('arn:aws:events:us-east-1:111122223333:event-bus/default', 'events:PutEvents'),
     ...DEAD_LETTER,
     ...log('EventsTableChangedLogs'),

@@ -62,6 +62,17 @@ export class Team {
     return `${this.arn('Bucket')}/${key}`
   }
 
+  /** What KMS is told of a request that a service makes with the team's key for one of its callers. */
+  keyThrough(service: 's3' | 'dynamodb' | 'ec2') {
+    return {
+      resource: this.arn('Key'),
+      context: {
+        'kms:ViaService': `${service}.us-east-1.amazonaws.com`,
+        'kms:CallerAccount': '111122223333',
+      },
+    }
+  }
+
   get bucket(): string {
     return this.arn('Bucket')
   }
