@@ -100,6 +100,7 @@ export class Jobs extends Construct {
   readonly definitions: readonly IJobDefinition[]
   readonly #multiNode: ReadonlyMap<string, IJobDefinition>
   readonly logGroup: LogGroup
+  readonly executionRole: IRole
   readonly imageName: string
 
   constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays, capacity }: JobsProps) {
@@ -110,14 +111,14 @@ export class Jobs extends Construct {
     })
     const { image, name } = this.#image(trainerImage)
     this.imageName = name
-    const executionRole = new Role(this, 'ExecutionRole', {
+    this.executionRole = new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     })
     const container = (step: StepName): Container => ({
       step,
       image,
       jobRole: this.#jobRole(step, bucket),
-      executionRole,
+      executionRole: this.executionRole,
     })
     const train = container('train')
     const definitions = {
@@ -158,7 +159,9 @@ export class Jobs extends Construct {
     const { read, write, remove } = RIGHTS[step]
     for (const prefix of read) bucket.grantRead(role, prefix)
     for (const prefix of write) bucket.grantPut(role, prefix)
-    for (const prefix of remove) bucket.grantDelete(role, prefix)
+    // Not their old versions: what a job deletes can be had again for a while.
+    const removed = remove.map((prefix) => bucket.arnForObjects(prefix))
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:DeleteObject'], resources: removed }))
     if (ON_CAPACITY.includes(step)) {
       // What a Spot machine really costs. EC2's Describe knows no resources.
       role.addToPolicy(new PolicyStatement({ actions: ['ec2:DescribeSpotPriceHistory'], resources: ['*'] }))

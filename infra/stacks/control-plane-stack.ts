@@ -45,6 +45,7 @@ export class ControlPlaneStack extends Stack {
       logRetentionDays: team.logRetentionDays,
       capacity: team.capacity,
     })
+    props.state.images.grantPull(jobs.executionRole)
     const capacity = compute.capacity.map((option) => ({
       ...option,
       multiNodeJobDefinitionArn: jobs.multiNodeDefinitionArn(option),
