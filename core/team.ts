@@ -3,6 +3,7 @@ import { RoslinError } from './errors.ts'
 import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
 const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
@@ -68,11 +69,7 @@ export const teamSchema = z.strictObject({
     ),
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
   capacity,
-  trainerImage: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  trainerImage: trainerImageSchema,
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
   budget: z
     .strictObject({

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { RemovalPolicy, Size } from 'aws-cdk-lib'
 import {
   EcsEc2ContainerDefinition,
@@ -7,19 +6,19 @@ import {
   type Ulimit,
   UlimitName,
 } from 'aws-cdk-lib/aws-batch'
-import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
-import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
+import { type ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
+import type { TrainerImageSource } from '../../core/team-trainer.ts'
+import { TrainerImage } from './trainer-image.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
-  /** A prebuilt image; left out, containers/trainer is built. */
-  readonly trainerImage: string | undefined
+  readonly trainerImage: TrainerImageSource
   readonly logRetentionDays: RetentionDays
 }
 
@@ -78,7 +77,7 @@ export class Jobs extends Construct {
       retention: logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    const { image, name } = this.#image(trainerImage)
+    const { image, name } = new TrainerImage(this, 'TrainerImage', trainerImage)
     this.imageName = name
     const executionRole = new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
@@ -92,15 +91,6 @@ export class Jobs extends Construct {
       train: definitions.train.jobDefinitionArn,
       evaluate: definitions.evaluate.jobDefinitionArn,
     }
-  }
-
-  #image(trainerImage: string | undefined): { image: ContainerImage; name: string } {
-    if (trainerImage) return { image: ContainerImage.fromRegistry(trainerImage), name: trainerImage }
-    const asset = new DockerImageAsset(this, 'TrainerImage', {
-      directory: join(import.meta.dirname, '../../containers/trainer'),
-      platform: Platform.LINUX_AMD64,
-    })
-    return { image: ContainerImage.fromDockerImageAsset(asset), name: asset.imageUri }
   }
 
   #jobRole(step: StepName, bucket: IBucket): IRole {
