@@ -4,6 +4,7 @@ import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-ty
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
 import { encryptionSchema, retentionSchema } from './team-state.ts'
+import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
 const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
@@ -70,11 +71,7 @@ export const teamSchema = z.strictObject({
     ),
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
   capacity,
-  trainerImage: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  trainerImage: trainerImageSchema,
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
   budget: z
     .strictObject({

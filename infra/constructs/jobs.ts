@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { RemovalPolicy, Size } from 'aws-cdk-lib'
 import {
   CfnJobDefinition,
@@ -12,8 +11,7 @@ import {
   UlimitName,
 } from 'aws-cdk-lib/aws-batch'
 import { InstanceType as Ec2InstanceType } from 'aws-cdk-lib/aws-ec2'
-import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
-import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
+import { type ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
@@ -23,12 +21,13 @@ import { type InstanceType, instanceType } from '../../core/instance-types.ts'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
 import type { CapacityOption } from '../../core/team.ts'
+import type { TrainerImageSource } from '../../core/team-trainer.ts'
 import { ALL_NODES } from './flow-definition.ts'
+import { TrainerImage } from './trainer-image.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
-  /** A prebuilt image; left out, containers/trainer is built. */
-  readonly trainerImage: string | undefined
+  readonly trainerImage: TrainerImageSource
   readonly logRetentionDays: RetentionDays
   readonly capacity: readonly CapacityOption[]
 }
@@ -109,7 +108,7 @@ export class Jobs extends Construct {
       retention: logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    const { image, name } = this.#image(trainerImage)
+    const { image, name } = new TrainerImage(this, 'TrainerImage', trainerImage)
     this.imageName = name
     this.executionRole = new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
@@ -141,15 +140,6 @@ export class Jobs extends Construct {
   /** Of training on several nodes of a capacity option; undefined where it has but one. */
   multiNodeDefinitionArn(option: CapacityOption): string | undefined {
     return this.#multiNode.get(optionName(option))?.jobDefinitionArn
-  }
-
-  #image(trainerImage: string | undefined): { image: ContainerImage; name: string } {
-    if (trainerImage) return { image: ContainerImage.fromRegistry(trainerImage), name: trainerImage }
-    const asset = new DockerImageAsset(this, 'TrainerImage', {
-      directory: join(import.meta.dirname, '../../containers/trainer'),
-      platform: Platform.LINUX_AMD64,
-    })
-    return { image: ContainerImage.fromDockerImageAsset(asset), name: asset.imageUri }
   }
 
   #jobRole(step: StepName, bucket: IBucket): IRole {

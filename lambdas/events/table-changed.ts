@@ -9,6 +9,7 @@ import {
   type TeamMonth,
 } from '../../core/run-events.ts'
 import type { ListedRun } from '../../core/store/run-store.ts'
+import { type Item, upgraded } from '../../core/store/schema-versions.ts'
 import { monthlyLimitUsd } from '../environment.ts'
 import { logger } from '../logger.ts'
 
@@ -29,15 +30,20 @@ export async function handler(event: unknown): Promise<void> {
   const events = batchOfChanges
     .parse(event)
     .Records.flatMap(({ dynamodb: { NewImage, OldImage } }) =>
-      NewImage ? eventsOf(OldImage && unmarshall(OldImage), unmarshall(NewImage)) : [],
+      NewImage ? eventsOf(OldImage && itemOf(OldImage), itemOf(NewImage)) : [],
     )
   for (let start = 0; start < events.length; start += EVENTS_AT_ONCE) {
     await send(events.slice(start, start + EVENTS_AT_ONCE))
   }
 }
 
+/** Of an item that was stored by an earlier version, as the current code knows it. */
+function itemOf(image: Image): Item {
+  return upgraded(unmarshall(image))
+}
+
 /** Items are as core/store/table.ts writes them; ElectroDB names the entity in each. */
-function eventsOf(before: Record<string, unknown> | undefined, after: Record<string, unknown>): RunEvent[] {
+function eventsOf(before: Item | undefined, after: Item): RunEvent[] {
   switch (after.__edb_e__) {
     case 'run':
       return eventsOfRun(before as ListedRun | undefined, after as unknown as ListedRun)

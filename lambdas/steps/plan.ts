@@ -1,5 +1,5 @@
 import { optionName } from '../../core/capacity.ts'
-import { type Plan, type PlannedStep, planSchema, replan, type StepName } from '../../core/plan.ts'
+import { type Plan, type PlannedStep, replan, type StepName } from '../../core/plan.ts'
 import { recipeSchema } from '../../core/recipe.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
 import type { FlowStep, RunStatus } from '../../core/run.ts'
@@ -9,7 +9,7 @@ import type { RunCapacity } from '../../core/store/table.ts'
 import { runs } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { readJson, writeJson } from '../s3-json.ts'
+import { readPlan, writeJson } from '../s3-json.ts'
 import { enter } from './enter.ts'
 import { step } from './step.ts'
 
@@ -62,7 +62,7 @@ function changeOfOption(last: RunCapacity | undefined, first: RunCapacity | unde
 
 /** A run that goes on keeps what it was planned with. */
 async function planOf({ runId, createdAt, recipe, planUri }: Run): Promise<Plan> {
-  const previous = planUri && (await readJson(planUri, planSchema))
+  const previous = planUri && (await readPlan(planUri))
   return previous
     ? replan(previous, recipe.limits, deployment())
     : // Stored by an earlier release, it may lack fields that have come since.

@@ -15,8 +15,8 @@ export function step<Input extends { readonly runId: string }, Output>(
       return await work(input)
     } catch (error) {
       logger.error('step failed', error as Error)
-      if (!(error instanceof RoslinError)) throw error
-      throw Object.assign(new Error(JSON.stringify(error.toProblem())), { name: error.code })
+      const own = RoslinError.in(error)
+      throw own ? Object.assign(new Error(JSON.stringify(own.toProblem())), { name: own.code }) : error
     }
   }
 }

@@ -31,6 +31,7 @@ describe('a team', () => {
       name: 'speech',
       region: 'eu-west-1',
       capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
+      trainerImage: { variant: 'main' },
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
