@@ -8,6 +8,7 @@ import type { Resumption } from '../core/api/routes.ts'
 import type { DatasetList, DatasetVersions } from '../core/dataset-version.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+import type { SentEvent } from '../core/event.ts'
 import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
 import type { RecipeList, UsedRecipeDetail, Validation } from '../core/recipe-view.ts'
 import type { RunStatus } from '../core/run.ts'
@@ -22,13 +23,16 @@ import type { Flags } from './settings.ts'
 import { findTarget, type Target } from './target.ts'
 
 export type { Resumption } from '../core/api/routes.ts'
+export type * from '../core/dataset-version.ts'
 export { RoslinError } from '../core/errors.ts'
 export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+export type * from '../core/event.ts'
 export type * from '../core/model-view.ts'
 export type * from '../core/recipe-view.ts'
 export type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
 export type * from '../core/run-logs.ts'
 export type * from '../core/run-view.ts'
+export type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.ts'
 export type * from '../core/team-view.ts'
 export type * from '../core/upload.ts'
 export type { Flags, Target }
@@ -116,7 +120,7 @@ export class Client {
   listDatasetVersions = (name: string) =>
     this.#send<DatasetVersions>('GET', `/v1/datasets/${encodeURIComponent(name)}/versions`)
   sendEvent = (source: string, detail: Record<string, unknown>) =>
-    this.#send<{ eventId: string; recipes: string[] }>('POST', '/v1/events', { source, detail })
+    this.#send<SentEvent>('POST', '/v1/events', { source, detail })
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */

@@ -74,11 +74,15 @@ export const planSchema = z.strictObject({
       waitMinutes: z.int(),
       jobQueueArn: z.string(),
       amiId: z.string().optional(),
+      maxNodes: z.int().default(1),
+      multiNodeJobDefinitionArn: z.string().optional(),
+      /** Of one machine. */
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
       /** Where the price is not of the team's own region. */
       priceRegion: z.string().optional(),
       reason: z.string(),
+      /** Of each node. */
       machine: machineSchema,
       trainTimeoutSeconds: z.int().positive(),
       evaluateTimeoutSeconds: z.int().positive(),
@@ -180,7 +184,8 @@ export function replan(previous: Plan, limits: Recipe['limits'], deployment: Dep
 /** Where and within what limits the recipe runs. */
 function placement(recipe: Recipe, parameters: number, deployment: Deployment) {
   const { fitting, refused } = fittingCapacity(recipe, parameters, deployment.capacity, deployment.region)
-  const budget = runBudget(recipe.limits, Math.max(...fitting.map(({ priceUsdPerHour }) => priceUsdPerHour)))
+  const dearestUsdPerHour = Math.max(...fitting.map(({ priceUsdPerHour }) => priceUsdPerHour))
+  const budget = runBudget(recipe.limits, dearestUsdPerHour, recipe.resources.nodes)
   const { jobDefinitionArns } = deployment
   return {
     recipe,

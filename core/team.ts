@@ -3,6 +3,7 @@ import { RoslinError } from './errors.ts'
 import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { encryptionSchema, retentionSchema } from './team-state.ts'
 import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
@@ -23,6 +24,7 @@ const capacityOption = z
       .regex(/^ami-[0-9a-f]{8,17}$/)
       .optional()
       .describe("The team's own machine image; p3 instances need one, AWS has none for Volta any more"),
+    maxNodes: z.int().min(1).max(32).default(1),
   })
   .superRefine(({ instanceType: name, amiId }, context) => {
     const { gpu }: InstanceType = INSTANCE_TYPES[name]
@@ -99,6 +101,8 @@ export const teamSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  encryption: encryptionSchema,
+  retention: retentionSchema.prefault({}),
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

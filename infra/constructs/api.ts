@@ -13,6 +13,7 @@ import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
 import type { Schedules } from './schedules.ts'
+import { grantTable } from './table-rights.ts'
 import { triggersFile } from './triggers.ts'
 
 export interface ApiProps {
@@ -28,7 +29,6 @@ export interface ApiProps {
 
 /** A new run's data file is read whole to be checked. */
 const MEMORY_MIB = 2048
-const TABLE_ACTIONS = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem']
 const RATE_PER_SECOND = 50
 const BURST = 100
 
@@ -57,8 +57,7 @@ export class Api extends Construct {
       memoryMiB: MEMORY_MIB,
       timeout: Duration.seconds(29),
     })
-    // What its stores do: a transaction asks for the right to each of its writes.
-    table.grant(handler, ...TABLE_ACTIONS)
+    grantTable(table, handler, 'start-runs')
     bucket.grantRead(handler)
     bucket.grantPut(handler, 'uploads/*')
     jobLogGroup.grant(handler, 'logs:GetLogEvents')

@@ -8,8 +8,10 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
+import { machineFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface EventsProps {
   readonly table: ITableV2
@@ -39,16 +41,15 @@ export class Events extends Construct {
       reason: 'It is the dead-letter queue.',
     })
     this.deadLetterQueue = deadLetterQueue
-    const target = (handlerId: string, entry: string) => {
+    const writing = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
-      table.grantReadWriteData(handler)
-      bucket.grantRead(handler, 'runs/*')
-      return new LambdaFunction(handler, {
-        deadLetterQueue,
-        maxEventAge: Duration.hours(2),
-        retryAttempts: 10,
-      })
+      grantTable(table, handler, 'change-runs')
+      return handler
     }
+    const deliverTo = (handler: Handler) =>
+      new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
+    const batchJob = writing('BatchJob', 'events/batch-job.ts')
+    bucket.grantRead(batchJob, `runs/*/${machineFile('*')}`)
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',
@@ -60,7 +61,7 @@ export class Events extends Construct {
           parameters: { runId: Match.exists() },
         },
       },
-      targets: [target('BatchJob', 'events/batch-job.ts')],
+      targets: [deliverTo(batchJob)],
     })
     new Rule(this, 'ExecutionRule', {
       description: 'Executions of the team’s flow that ended badly',
@@ -72,7 +73,7 @@ export class Events extends Construct {
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
-      targets: [target('Execution', 'events/execution.ts')],
+      targets: [deliverTo(writing('Execution', 'events/execution.ts'))],
     })
     this.#announceChanges(table, defaults)
   }

@@ -19,6 +19,7 @@ import { flowDefinition } from './flow-definition.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
 import { type FlowHooks, renderHooks } from './hooks.ts'
 import type { Jobs } from './jobs.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface FlowProps {
   readonly team: string
@@ -52,11 +53,13 @@ export class Flow extends Construct {
     const classify = new Handler(this, 'Classify', { entry: 'steps/classify.ts', defaults })
     const fail = new Handler(this, 'Fail', { entry: 'steps/fail.ts', defaults })
     const handlers = [plan, register, classify, fail]
-    for (const handler of handlers) {
-      table.grantReadWriteData(handler)
-      bucket.grantRead(handler)
-    }
-    bucket.grantPut(plan, 'runs/*')
+    for (const handler of [plan, classify]) grantTable(table, handler, 'change-runs')
+    for (const handler of [register, fail]) grantTable(table, handler, 'add-items')
+    // A team keeps its data and models in its bucket where it likes; the others read what a run has written.
+    bucket.grantRead(plan)
+    for (const handler of [register, classify, fail]) bucket.grantRead(handler, 'runs/*')
+    bucket.grantRead(register, 'models/*')
+    bucket.grantPut(plan, 'runs/*/plan*.json')
 
     const hooks = renderHooks(Stack.of(this), props.hooks ?? {})
     const definition = flowDefinition({

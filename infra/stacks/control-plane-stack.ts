@@ -43,7 +43,13 @@ export class ControlPlaneStack extends Stack {
       bucket,
       trainerImage: team.trainerImage,
       logRetentionDays: team.logRetentionDays,
+      capacity: team.capacity,
     })
+    props.state.images.grantPull(jobs.executionRole)
+    const capacity = compute.capacity.map((option) => ({
+      ...option,
+      multiNodeJobDefinitionArn: jobs.multiNodeDefinitionArn(option),
+    }))
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
       environment: {
@@ -52,7 +58,7 @@ export class ControlPlaneStack extends Stack {
         BUCKET_NAME: bucket.bucketName,
         CPU_JOB_QUEUE_ARN: compute.cpuJobQueue.jobQueueArn,
         JOB_DEFINITION_ARNS: this.toJsonString(jobs.definitionArns),
-        CAPACITY: this.toJsonString(compute.capacity),
+        CAPACITY: this.toJsonString(capacity),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
         CONCURRENT_RUNS: String(team.limits.concurrentRuns),

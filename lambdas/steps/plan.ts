@@ -1,5 +1,6 @@
 import { optionName } from '../../core/capacity.ts'
 import { type Plan, type PlannedStep, replan, type StepName } from '../../core/plan.ts'
+import { recipeSchema } from '../../core/recipe.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
 import type { FlowStep, RunStatus } from '../../core/run.ts'
 import { planFile } from '../../core/storage-layout.ts'
@@ -64,7 +65,8 @@ async function planOf({ runId, createdAt, recipe, planUri }: Run): Promise<Plan>
   const previous = planUri && (await readPlan(planUri))
   return previous
     ? replan(previous, recipe.limits, deployment())
-    : planRecipe({ runId, createdAt }, recipe, deployment())
+    : // Stored by an earlier release, it may lack fields that have come since.
+      planRecipe({ runId, createdAt }, recipeSchema.parse(recipe), deployment())
 }
 
 /** Attempts are counted through all executions: the trainer names files by them. */
@@ -73,11 +75,16 @@ function progressAfter({ execution }: Run, attempts: readonly Attempt[]): Progre
   return { ...FIRST_ATTEMPT, attempt: Math.max(-1, ...attempts.map(({ attempt }) => attempt)) + 1 }
 }
 
-function jobsOf({ steps: { prepare, train, evaluate }, capacity }: Plan): Planned['jobs'] {
+function jobsOf({ steps: { prepare, train, evaluate }, capacity, recipe }: Plan): Planned['jobs'] {
+  const { nodes } = recipe.resources
   return {
     prepare: [batchJob(prepare)],
-    train: capacity.map(({ jobQueueArn, machine, trainTimeoutSeconds: timeoutSeconds }) =>
-      batchJob({ ...train, ...machine, jobQueueArn, timeoutSeconds }),
+    train: capacity.map(
+      ({ jobQueueArn, machine, multiNodeJobDefinitionArn, trainTimeoutSeconds: timeoutSeconds }) => {
+        const jobDefinitionArn = nodes > 1 ? multiNodeJobDefinitionArn : train.jobDefinitionArn
+        if (!jobDefinitionArn) throw new Error(`${jobQueueArn} has no job definition of several nodes`)
+        return { ...batchJob({ ...machine, jobDefinitionArn, jobQueueArn, timeoutSeconds }), nodes }
+      },
     ),
     evaluate: capacity.map(({ jobQueueArn, machine, evaluateTimeoutSeconds: timeoutSeconds }) =>
       batchJob({ ...evaluate, ...machine, jobQueueArn, timeoutSeconds }),
@@ -90,6 +97,9 @@ interface BatchJob {
   readonly jobQueueArn: string
   readonly jobDefinitionArn: string
   readonly timeoutSeconds: number
+  /** Missing where it is one by nature. */
+  readonly nodes?: number
+  /** Of each node. */
   readonly resourceRequirements: readonly {
     readonly Type: 'VCPU' | 'MEMORY' | 'GPU'
     readonly Value: string
