@@ -3,6 +3,7 @@ import type { StepName } from '../../core/plan.ts'
 
 export interface FlowDefinitionProps {
   readonly team: string
+  /** Of a version of each function, so that a run keeps the code that it began with. */
   readonly planFunctionArn: string
   readonly registerFunctionArn: string
   readonly classifyFunctionArn: string
