@@ -39,16 +39,21 @@ export class Events extends Construct {
       reason: 'It is the dead-letter queue.',
     })
     this.deadLetterQueue = deadLetterQueue
-    const target = (handlerId: string, entry: string) => {
+    const handling = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
       table.grantReadWriteData(handler)
       bucket.grantRead(handler, 'runs/*')
-      return new LambdaFunction(handler, {
+      return handler
+    }
+    const target = (handler: Handler) =>
+      new LambdaFunction(handler, {
         deadLetterQueue,
         maxEventAge: Duration.hours(2),
         retryAttempts: 10,
       })
-    }
+    const batchJob = handling('BatchJob', 'events/batch-job.ts')
+    // An event of one node tells nothing of the others.
+    compute.grantDescribeJobs(batchJob)
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',
@@ -60,7 +65,7 @@ export class Events extends Construct {
           parameters: { runId: Match.exists() },
         },
       },
-      targets: [target('BatchJob', 'events/batch-job.ts')],
+      targets: [target(batchJob)],
     })
     new Rule(this, 'ExecutionRule', {
       description: 'Executions of the team’s flow that ended badly',
@@ -72,7 +77,7 @@ export class Events extends Construct {
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
-      targets: [target('Execution', 'events/execution.ts')],
+      targets: [target(handling('Execution', 'events/execution.ts'))],
     })
     this.#announceChanges(table, defaults)
   }

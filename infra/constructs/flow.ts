@@ -55,6 +55,8 @@ export class Flow extends Construct {
       bucket.grantRead(handler)
     }
     bucket.grantPut(plan, 'runs/*')
+    // What the nodes of a job ended with.
+    for (const handler of [classify, fail]) props.compute.grantDescribeJobs(handler)
 
     const hooks = renderHooks(Stack.of(this), props.hooks ?? {})
     const definition = flowDefinition({
@@ -117,10 +119,7 @@ export class Flow extends Construct {
         ],
       }),
     )
-    // Batch's Describe knows no resources, and a job's id is made by Batch.
-    this.stateMachine.addToRolePolicy(
-      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
-    )
+    compute.grantDescribeJobs(this.stateMachine)
     this.stateMachine.addToRolePolicy(compute.terminateJobs())
     // The rule through which Step Functions learns of a job's end (`.sync`).
     this.stateMachine.addToRolePolicy(
