@@ -50,6 +50,8 @@ export class Events extends Construct {
       new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
     const batchJob = writing('BatchJob', 'events/batch-job.ts')
     bucket.grantRead(batchJob, `runs/*/${machineFile('*')}`)
+    // An event of one node tells nothing of the others.
+    compute.grantDescribeJobs(batchJob)
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',

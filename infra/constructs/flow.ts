@@ -60,6 +60,8 @@ export class Flow extends Construct {
     for (const handler of [register, classify, fail]) bucket.grantRead(handler, 'runs/*')
     bucket.grantRead(register, 'models/*')
     bucket.grantPut(plan, 'runs/*/plan*.json')
+    // What the nodes of a job ended with.
+    for (const handler of [classify, fail]) props.compute.grantDescribeJobs(handler)
 
     const hooks = renderHooks(Stack.of(this), props.hooks ?? {})
     const definition = flowDefinition({
@@ -122,10 +124,7 @@ export class Flow extends Construct {
         ],
       }),
     )
-    // Batch's Describe knows no resources, and a job's id is made by Batch.
-    this.stateMachine.addToRolePolicy(
-      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
-    )
+    compute.grantDescribeJobs(this.stateMachine)
     this.stateMachine.addToRolePolicy(compute.terminateJobs())
     // The rule through which Step Functions learns of a job's end (`.sync`).
     this.stateMachine.addToRolePolicy(
