@@ -15,7 +15,7 @@ import { runHandlers } from './runs.ts'
 import { scheduleHandlers } from './schedules.ts'
 import { serve } from './serve.ts'
 import { getHealth, getTeam } from './team.ts'
-import { createUpload } from './uploads.ts'
+import { uploadHandlers } from './uploads.ts'
 
 /** A recipe with its prompts, which must fit an item of the table (400 KB); data goes up to S3 directly. */
 const MAX_BODY_BYTES = 256 * 1024
@@ -47,7 +47,7 @@ serve(app, {
   createEstimate,
   ...recipeHandlers,
   ...modelHandlers,
-  createUpload,
+  ...uploadHandlers,
   ...datasetHandlers,
   ...scheduleHandlers,
   sendEvent,
