@@ -3,6 +3,7 @@ import { RoslinError } from './errors.ts'
 import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { alarmsSchema, dashboardSchema } from './team-alarms.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
 const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
@@ -102,6 +103,8 @@ export const teamSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  alarms: alarmsSchema,
+  dashboard: dashboardSchema,
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

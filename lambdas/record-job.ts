@@ -48,8 +48,20 @@ type JobDetail = z.output<typeof jobDetailSchema>
 /** Writes what Batch says of a job into its attempt and run. Said twice or late, it changes nothing. */
 export async function recordJob(detail: JobDetail, time: string): Promise<void> {
   const { runId, step, execution, attempt, option } = detail.parameters
-  logger.info('job state', { runId, step, jobId: detail.jobId, jobStatus: detail.status })
   const executions = executionsOf(detail, time)
+  const { startedAt, logStreamName } = executions.at(-1) ?? {}
+  logger.info('job state', {
+    runId,
+    execution,
+    attempt,
+    step,
+    option,
+    jobId: detail.jobId,
+    jobStatus: detail.status,
+    logStreamName,
+    // From when it was submitted until its machine had it.
+    waitSeconds: startedAt && Math.round((Date.parse(startedAt) - Date.parse(detail.createdAt)) / 1000),
+  })
   const ended = jobHasEnded(detail.status)
   const machine =
     ended && step !== 'prepare' && executions.length > 0

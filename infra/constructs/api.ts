@@ -36,6 +36,9 @@ const BURST = 100
 export class Api extends Construct {
   readonly id: string
   readonly url: string
+  readonly httpApi: HttpApi
+  readonly handler: Handler
+  readonly accessLogs: LogGroup
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
@@ -57,6 +60,7 @@ export class Api extends Construct {
       memoryMiB: MEMORY_MIB,
       timeout: Duration.seconds(29),
     })
+    this.handler = handler
     // What its stores do: a transaction asks for the right to each of its writes.
     table.grant(handler, ...TABLE_ACTIONS)
     bucket.grantRead(handler)
@@ -86,12 +90,13 @@ export class Api extends Construct {
       methods: [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.DELETE],
       integration: new HttpLambdaIntegration('Integration', handler),
     })
-    this.#configureStage(api, defaults)
+    this.httpApi = api
+    this.accessLogs = this.#configureStage(api, defaults)
     this.id = api.apiId
     this.url = api.apiEndpoint
   }
 
-  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): void {
+  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): LogGroup {
     const stage = api.defaultStage?.node.defaultChild
     if (!(stage instanceof CfnStage)) throw new Error('the API has no default stage')
     const logs = new LogGroup(this, 'AccessLogs', {
@@ -110,5 +115,6 @@ export class Api extends Construct {
       }),
     }
     stage.defaultRouteSettings = { throttlingRateLimit: RATE_PER_SECOND, throttlingBurstLimit: BURST }
+    return logs
   }
 }

@@ -22,6 +22,8 @@ export interface EventsProps {
 /** What AWS reports of the team's jobs and executions, written into the runs. What cannot be, waits in the dead-letter queue. */
 export class Events extends Construct {
   readonly deadLetterQueue: Queue
+  readonly batchJob: Handler
+  readonly tableChanged: Handler
 
   constructor(
     scope: Construct,
@@ -39,16 +41,15 @@ export class Events extends Construct {
       reason: 'It is the dead-letter queue.',
     })
     this.deadLetterQueue = deadLetterQueue
-    const target = (handlerId: string, entry: string) => {
+    const take = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
       table.grantReadWriteData(handler)
       bucket.grantRead(handler, 'runs/*')
-      return new LambdaFunction(handler, {
-        deadLetterQueue,
-        maxEventAge: Duration.hours(2),
-        retryAttempts: 10,
-      })
+      return handler
     }
+    const delivery = { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 }
+    this.batchJob = take('BatchJob', 'events/batch-job.ts')
+    const execution = take('Execution', 'events/execution.ts')
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',
@@ -60,7 +61,7 @@ export class Events extends Construct {
           parameters: { runId: Match.exists() },
         },
       },
-      targets: [target('BatchJob', 'events/batch-job.ts')],
+      targets: [new LambdaFunction(this.batchJob, delivery)],
     })
     new Rule(this, 'ExecutionRule', {
       description: 'Executions of the team’s flow that ended badly',
@@ -72,13 +73,13 @@ export class Events extends Construct {
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
-      targets: [target('Execution', 'events/execution.ts')],
+      targets: [new LambdaFunction(execution, delivery)],
     })
-    this.#announceChanges(table, defaults)
+    this.tableChanged = this.#announceChanges(table, defaults)
   }
 
   /** The table's stream, sent to the account's default bus as events of runs and budgets. */
-  #announceChanges(table: ITableV2, defaults: FunctionDefaults): void {
+  #announceChanges(table: ITableV2, defaults: FunctionDefaults): Handler {
     const handler = new Handler(this, 'TableChanged', { entry: 'events/table-changed.ts', defaults })
     handler.addEventSource(
       new DynamoEventSource(table, {
@@ -91,5 +92,6 @@ export class Events extends Construct {
       }),
     )
     EventBus.fromEventBusName(this, 'DefaultBus', 'default').grantPutEventsTo(handler)
+    return handler
   }
 }
