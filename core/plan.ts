@@ -131,9 +131,9 @@ export interface Deployment {
 }
 
 /** Evaluation generates for minutes, not days; twelve hours is beyond any table of prompts. */
-const EVALUATE_TIMEOUT_SECONDS = 12 * 3600
+export const EVALUATE_TIMEOUT_SECONDS = 12 * 3600
 /** Mirroring 48 GB from the Hub at 50 MB/s takes a quarter of an hour; the rest is room. */
-const PREPARE_TIMEOUT_SECONDS = 6 * 3600
+export const PREPARE_TIMEOUT_SECONDS = 6 * 3600
 
 /**
  * The plan of a run: pure, so the same recipe, inputs and deployment give the same plan.

@@ -3,6 +3,7 @@ import { RoslinError } from './errors.ts'
 import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { alarmsSchema, dashboardSchema } from './team-alarms.ts'
 import { encryptionSchema, retentionSchema } from './team-state.ts'
 import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
@@ -103,6 +104,8 @@ export const teamSchema = z.strictObject({
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
   encryption: encryptionSchema,
   retention: retentionSchema.prefault({}),
+  alarms: alarmsSchema,
+  dashboard: dashboardSchema,
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

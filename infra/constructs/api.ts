@@ -39,6 +39,9 @@ const BURST = 100
 export class Api extends Construct {
   readonly id: string
   readonly url: string
+  readonly httpApi: HttpApi
+  readonly handler: Handler
+  readonly accessLogs: LogGroup
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
@@ -60,6 +63,7 @@ export class Api extends Construct {
       memoryMiB: MEMORY_MIB,
       timeout: Duration.seconds(29),
     })
+    this.handler = handler
     grantTable(table, handler, 'start-runs')
     bucket.grantRead(handler)
     for (const prefix of WRITTEN) bucket.grantPut(handler, prefix)
@@ -88,12 +92,13 @@ export class Api extends Construct {
       methods: [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.DELETE],
       integration: new HttpLambdaIntegration('Integration', handler),
     })
-    this.#configureStage(api, defaults)
+    this.httpApi = api
+    this.accessLogs = this.#configureStage(api, defaults)
     this.id = api.apiId
     this.url = api.apiEndpoint
   }
 
-  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): void {
+  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): LogGroup {
     const stage = api.defaultStage?.node.defaultChild
     if (!(stage instanceof CfnStage)) throw new Error('the API has no default stage')
     const logs = new LogGroup(this, 'AccessLogs', {
@@ -112,5 +117,6 @@ export class Api extends Construct {
       }),
     }
     stage.defaultRouteSettings = { throttlingRateLimit: RATE_PER_SECOND, throttlingBurstLimit: BURST }
+    return logs
   }
 }

@@ -81,6 +81,7 @@ export function flowDefinition(props: FlowDefinitionProps) {
         ...lambdaTask(props.planFunctionArn, { runId: RUN_ID, execution: EXECUTION }),
         Assign: {
           from: '{% $states.result.Payload.from %}',
+          recipe: '{% $states.result.Payload.recipe %}',
           planUri: '{% $states.result.Payload.planUri %}',
           jobs: '{% $states.result.Payload.jobs %}',
           progress: '{% $states.result.Payload.progress %}',
@@ -202,7 +203,12 @@ function batchTask(
       ...overrides(step),
       Timeout: { AttemptDurationSeconds: job('timeoutSeconds') },
       PropagateTags: true,
-      Tags: { 'roslin:team': team, 'roslin:run': RUN_ID, 'roslin:step': step },
+      Tags: {
+        'roslin:team': team,
+        'roslin:recipe': '{% $recipe %}',
+        'roslin:run': RUN_ID,
+        'roslin:step': step,
+      },
     },
     Retry: BATCH_RETRY,
     Catch: catchAs(step, 'Classify'),

@@ -38,6 +38,7 @@ const PLAN_MEMORY_MIB = 2048
 export class Flow extends Construct {
   readonly stateMachine: StateMachine
   readonly aliasArn: string
+  readonly logGroup: LogGroup
 
   constructor(scope: Construct, id: string, props: FlowProps) {
     super(scope, id)
@@ -72,15 +73,16 @@ export class Flow extends Construct {
       failFunctionArn: fail.currentVersion.functionArn,
       hooks: hooks.branches,
     })
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: defaults.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineType: StateMachineType.STANDARD,
       definitionBody: DefinitionBody.fromString(Stack.of(this).toJsonString(definition)),
       tracingEnabled: true,
       logs: {
-        destination: new LogGroup(this, 'Logs', {
-          retention: defaults.logRetentionDays,
-          removalPolicy: RemovalPolicy.DESTROY,
-        }),
+        destination: this.logGroup,
         level: LogLevel.ALL,
         // Payloads hold nothing secret, but a cause can be long.
         includeExecutionData: false,

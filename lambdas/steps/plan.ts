@@ -15,6 +15,8 @@ import { step } from './step.ts'
 
 interface Planned {
   readonly planUri: string
+  /** Its name, for its jobs' tags. */
+  readonly recipe: string
   /** The step to begin with. */
   readonly from: FlowStep
   /** One for each capacity option; Prepare has no choice. */
@@ -50,7 +52,13 @@ export const handler = step(
       ...(note && { note }),
       details: { planUri, options, ...(options[0] && { capacity: options[0] }) },
     })
-    return { planUri, from: run.from, jobs: jobsOf(plan), progress: progressAfter(run, attempts) }
+    return {
+      planUri,
+      recipe: run.recipeName,
+      from: run.from,
+      jobs: jobsOf(plan),
+      progress: progressAfter(run, attempts),
+    }
   },
 )
 

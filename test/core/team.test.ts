@@ -36,6 +36,13 @@ describe('a team', () => {
       budget: {},
       limits: { concurrentRuns: 50 },
       notifications: { emails: [] },
+      alarms: {
+        enabled: true,
+        stuckRunMinutes: 60,
+        budgetPercent: 80,
+        runbook: 'docs/operations.md',
+      },
+      dashboard: true,
       logRetentionDays: 90,
       schedules: [],
       tags: {},
