@@ -8,6 +8,7 @@ import { Events } from '../constructs/events.ts'
 import { Flow } from '../constructs/flow.ts'
 import type { FlowHooks } from '../constructs/hooks.ts'
 import { Jobs } from '../constructs/jobs.ts'
+import { Libraries } from '../constructs/libraries.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
 import { Reconciler } from '../constructs/reconciler.ts'
@@ -46,6 +47,7 @@ export class ControlPlaneStack extends Stack {
     })
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
+      libraries: new Libraries(this, 'Libraries'),
       environment: {
         TEAM: team.name,
         TABLE_NAME: table.tableName,
