@@ -9,6 +9,7 @@ import { Flow } from '../constructs/flow.ts'
 import { Handler } from '../constructs/handler.ts'
 import type { FlowHooks } from '../constructs/hooks.ts'
 import { Jobs } from '../constructs/jobs.ts'
+import { Libraries } from '../constructs/libraries.ts'
 import { Monitoring } from '../constructs/monitoring/monitoring.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
@@ -54,6 +55,7 @@ export class ControlPlaneStack extends Stack {
     }))
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
+      libraries: new Libraries(this, 'Libraries'),
       environment: {
         TEAM: team.name,
         TABLE_NAME: table.tableName,
