@@ -8,6 +8,8 @@ import type { CapacityOption } from './team-capacity.ts'
 /** A team's capacity option, and the queue its deployment gave it. */
 export interface DeployedCapacity extends CapacityOption {
   readonly jobQueueArn: string
+  /** Of training on several nodes; where the option has them. */
+  readonly multiNodeJobDefinitionArn?: string
 }
 
 /** What is told of an option to the functions that plan: the environment of one holds 4 KB. How its machines are made is left out. */
@@ -28,7 +30,7 @@ export function deployedCapacity(
 
 export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
   /**
-   * The list price on demand: what a Spot instance costs is known only once it runs. A reservation bills anyway; its hours count
+   * The list price on demand of one instance: what a Spot instance costs is known only once it runs. A reservation bills anyway; its hours count
    * at this price too, or at the team's own.
    */
   readonly priceUsdPerHour: number
@@ -112,6 +114,9 @@ function refuse(
   const gpus = type.gpu?.count ?? 0
   if (gpus < resources.gpus) return `has ${gpus} GPUs, ${resources.gpus} wanted`
   if (resources.gpus === 0 && gpus > 0) return 'has GPUs, the recipe trains on CPU'
+  const { maxNodes = 1 } = option
+  if (resources.nodes > 1 && option.purchase === 'spot') return 'Batch has no Spot for several nodes'
+  if (resources.nodes > maxNodes) return `has at most ${maxNodes} nodes (maxNodes), ${resources.nodes} wanted`
   if (type.gpu && type.gpu.memoryGiB < (resources.minGpuMemoryGiB ?? 0)) {
     return `has ${type.gpu.memoryGiB} GiB a GPU, ${resources.minGpuMemoryGiB} wanted`
   }

@@ -2,11 +2,14 @@ import { z } from 'zod'
 import { RoslinError } from './errors.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { alarmsSchema, dashboardSchema } from './team-alarms.ts'
 import { capacitySchema } from './team-capacity.ts'
 import { placementProblems } from './team-checks.ts'
 import { fairShareSchema } from './team-fair-share.ts'
 import { machineImageSchema } from './team-machine-image.ts'
 import { networkSchema } from './team-network.ts'
+import { encryptionSchema, retentionSchema } from './team-state.ts'
+import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
 const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
@@ -36,11 +39,7 @@ const fields = z.strictObject({
   network: networkSchema,
   fairShare: fairShareSchema.optional(),
   machineImage: machineImageSchema.optional(),
-  trainerImage: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  trainerImage: trainerImageSchema,
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
   budget: z
     .strictObject({
@@ -70,6 +69,10 @@ const fields = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  encryption: encryptionSchema,
+  retention: retentionSchema.prefault({}),
+  alarms: alarmsSchema,
+  dashboard: dashboardSchema,
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

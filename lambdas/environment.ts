@@ -13,6 +13,8 @@ const deployedCapacity = z.object({
   waitMinutes: z.number(),
   amiId: z.string().optional(),
   reservation: reservationSchema.optional(),
+  maxNodes: z.number().optional(),
+  multiNodeJobDefinitionArn: z.string().optional(),
   jobQueueArn: z.string(),
 })
 
