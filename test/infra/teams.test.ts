@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import validate from 'asl-validator'
+import type { Template } from 'aws-cdk-lib/assertions'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { root } from '../support/checked-in.ts'
+import { guardFindings } from '../support/guard.ts'
+import { QUOTAS } from '../support/quotas.ts'
+import { execute } from '../support/spawned.ts'
+import { onlyResource, resourcesOf, synthesise } from '../support/stacks.ts'
+import { type TeamTemplates, teamFiles, templatesOf } from '../support/team-templates.ts'
+
+const names = [...teamFiles.keys()]
+const teams = names.map(templatesOf)
+const stacksOf = ({ state, controlPlane }: TeamTemplates) => [state, controlPlane]
+const idsOf = (template: Template) => resourcesOf(template).map(([id, { Type }]) => `${Type} ${id}`)
+
+const files = teams.flatMap((team) => team.files)
+const types = new Map(
+  teams
+    .flatMap(stacksOf)
+    .flatMap((template) => resourcesOf(template).map(([id, { Type }]): [string, string] => [id, Type])),
+)
+// Each is started once, for all templates, and looks at them while the tests go on.
+const lint = execute(join(root, '.venv/bin/cfn-lint'), ['--regions', 'us-east-1', '--', ...files])
+const guard = guardFindings(files, (id) => types.get(id) ?? id)
+
+describe('the teams', () => {
+  it('are all synthesised, and cdk-nag finds nothing that is not explained', () => {
+    expect(names).toEqual(expect.arrayContaining(['default', 'p3dn']))
+    for (const { controlPlane } of teams) {
+      expect(resourcesOf(controlPlane, 'AWS::StepFunctions::StateMachine')).toHaveLength(1)
+    }
+  })
+
+  it.each(names)('%s has a state machine of valid Amazon States Language', (name) => {
+    const { Properties } = onlyResource(templatesOf(name).controlPlane, 'AWS::StepFunctions::StateMachine')
+    const parts: readonly unknown[] = Properties.DefinitionString['Fn::Join'][1]
+    const arn = 'arn:aws:lambda:us-east-1:123456789012:function:step:1'
+    const text = parts.map((part) => (typeof part === 'string' ? part : arn)).join('')
+    const { isValid, errorsText } = validate(JSON.parse(text))
+    expect(errorsText('\n')).toBe('')
+    expect(isValid).toBe(true)
+  })
+
+  it('lose nothing that is stored when one becomes another: the same key, table, bucket and images', () => {
+    const [first, ...others] = teams.map(({ state }) => idsOf(state))
+    for (const other of others) expect(other).toEqual(first)
+  })
+})
+
+/** The largest team file that there may be: a dozen capacity options. */
+function largest(): TeamTemplates {
+  const types = ['p4d.24xlarge', 'p4de.24xlarge', 'p5.48xlarge', 'g5.12xlarge', 'g5.48xlarge', 'g6e.12xlarge']
+  const capacity = types.flatMap((instanceType) => [
+    { instanceType, purchase: 'spot' },
+    { instanceType, purchase: 'on-demand' },
+  ])
+  const made = synthesise({ ...teamFiles.get('default'), name: 'largest-team-there-is', capacity })
+  return { ...made, name: 'largest', files: ['', ''] }
+}
+
+describe('the quotas of AWS’s services', () => {
+  it('are used by 70 % at most, by the largest team too', () => {
+    const used = [...teams, largest()].flatMap((team) =>
+      stacksOf(team).flatMap((template, index) =>
+        QUOTAS.map(({ what, limit, measure }) => ({
+          team: team.name,
+          stack: ['State', 'ControlPlane'][index],
+          what,
+          used: measure(template),
+          limit,
+        })),
+      ),
+    )
+    const worst = QUOTAS.map(
+      ({ what }) => used.filter((one) => one.what === what).sort((a, b) => b.used - a.used)[0],
+    )
+    const lines = worst.map(
+      (one) =>
+        one &&
+        `${one.what}: ${one.used} of ${one.limit} (${Math.round((100 * one.used) / one.limit)} %), ${one.team}`,
+    )
+    process.stdout.write(`${lines.join('\n')}\n`)
+    expect(used.filter((one) => one.used > 0.7 * one.limit)).toEqual([])
+    // Each is measured somewhere: a rule that looks at nothing would always hold.
+    expect(worst.filter((one) => !one?.used && one?.what !== 'alarms of an account')).toEqual([])
+  })
+})
+
+describe('the templates', () => {
+  it('pass cfn-lint', async () => {
+    const { code, stdout, stderr } = await lint
+    expect(stdout + stderr).toBe('')
+    expect(code).toBe(0)
+  })
+
+  it('pass cfn-guard, but for what guard-baseline.yaml explains, and each line of it is still needed', async () => {
+    const baseline: readonly (readonly [string, string, string])[] = parse(
+      readFileSync(join(root, 'test/infra/guard-baseline.yaml'), 'utf8'),
+    )
+    for (const [rule, , reason] of baseline) expect(reason.length, rule).toBeGreaterThan(20)
+    const { findings, passed } = await guard
+    expect(findings).toEqual(baseline.map(([rule, type]) => `${rule} ${type}`).sort())
+    expect(passed).toContain('s3_bucket_level_public_access_prohibited_check')
+  })
+})
