@@ -49,8 +49,17 @@ export const datasetVersionsSchema = z.object({
 })
 export type DatasetVersions = z.output<typeof datasetVersionsSchema>
 
+/** A data set's version to be made of a file that lies in the team's bucket already. */
+export const registrationSchema = z.strictObject({
+  uri: z
+    .string()
+    .max(1200)
+    .describe("An object of the team's bucket: s3://bucket/key. It is copied to where it never changes"),
+})
+
 /** The prefix where data arrive: incoming/<dataset>/<file>. */
 export const INCOMING = 'incoming/'
+export const incomingFolder = (dataset: string) => `${INCOMING}${dataset}/`
 
 /** The dataset and the file's own name; undefined for a key that is neither. A name that ends in a slash is a folder. */
 export function incomingFile(key: string): { readonly dataset: string; readonly file: string } | undefined {

@@ -217,6 +217,7 @@ function jobNumber(attempt: number): number {
   return attempt * EXECUTIONS_OF_JOB
 }
 
+/** Of the main node, where there are several: they start and end together. */
 function finishedExecutions(attempt: Attempt): number {
-  return attempt.executions.filter(({ stoppedAt }) => stoppedAt !== undefined).length
+  return attempt.executions.filter(({ node = 0, stoppedAt }) => node === 0 && stoppedAt !== undefined).length
 }

@@ -132,7 +132,7 @@ export function openTable(documents: DynamoDBDocumentClient, table: string) {
         attempt: { type: 'number', required: true },
         /** Index into the run's options. */
         option: { type: 'number', required: true },
-        /** Each time the container ran, the one running now included. */
+        /** Each time a container ran, the ones running now included; of several nodes, each has its own. */
         executions: { type: CustomAttributeType<AttemptExecution[]>('any'), required: true },
         statusReason: { type: 'string' },
         /** What it ran on, from its end on: as its container found, else its option as it was then. */
@@ -262,6 +262,8 @@ export interface Reservation {
 }
 
 export interface AttemptExecution {
+  /** Of a job of several nodes: whose container it is. The main node is 0. */
+  readonly node?: number
   readonly startedAt: string
   readonly stoppedAt?: string
   readonly exitCode?: number

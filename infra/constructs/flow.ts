@@ -28,6 +28,7 @@ export interface FlowProps {
   readonly compute: Compute
   readonly jobs: Jobs
   readonly functionDefaults: FunctionDefaults
+  readonly fairShare: boolean
   readonly hooks?: FlowHooks | undefined
 }
 
@@ -38,6 +39,7 @@ const PLAN_MEMORY_MIB = 2048
 export class Flow extends Construct {
   readonly stateMachine: StateMachine
   readonly aliasArn: string
+  readonly logGroup: LogGroup
 
   constructor(scope: Construct, id: string, props: FlowProps) {
     super(scope, id)
@@ -60,6 +62,8 @@ export class Flow extends Construct {
     for (const handler of [register, classify, fail]) bucket.grantRead(handler, 'runs/*')
     bucket.grantRead(register, 'models/*')
     bucket.grantPut(plan, 'runs/*/plan*.json')
+    // What the nodes of a job ended with.
+    for (const handler of [classify, fail]) props.compute.grantDescribeJobs(handler)
 
     const hooks = renderHooks(Stack.of(this), props.hooks ?? {})
     const definition = flowDefinition({
@@ -68,17 +72,19 @@ export class Flow extends Construct {
       registerFunctionArn: register.currentVersion.functionArn,
       classifyFunctionArn: classify.currentVersion.functionArn,
       failFunctionArn: fail.currentVersion.functionArn,
+      fairShare: props.fairShare,
       hooks: hooks.branches,
+    })
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: defaults.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
     })
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineType: StateMachineType.STANDARD,
       definitionBody: DefinitionBody.fromString(Stack.of(this).toJsonString(definition)),
       tracingEnabled: true,
       logs: {
-        destination: new LogGroup(this, 'Logs', {
-          retention: defaults.logRetentionDays,
-          removalPolicy: RemovalPolicy.DESTROY,
-        }),
+        destination: this.logGroup,
         level: LogLevel.ALL,
         // Payloads hold nothing secret, but a cause can be long.
         includeExecutionData: false,
@@ -122,10 +128,7 @@ export class Flow extends Construct {
         ],
       }),
     )
-    // Batch's Describe knows no resources, and a job's id is made by Batch.
-    this.stateMachine.addToRolePolicy(
-      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
-    )
+    compute.grantDescribeJobs(this.stateMachine)
     this.stateMachine.addToRolePolicy(compute.terminateJobs())
     // The rule through which Step Functions learns of a job's end (`.sync`).
     this.stateMachine.addToRolePolicy(

@@ -1,5 +1,8 @@
 import { RoslinError } from '../../core/errors.ts'
 import { datasets } from '../clients.ts'
+import { readDatasetFile } from '../dataset-file.ts'
+import { variable } from '../environment.ts'
+import { registerDataset } from '../triggers/register-dataset.ts'
 import type { Handlers } from './serve.ts'
 
 const listDatasets: Handlers['listDatasets'] = async () => ({ datasets: await datasets.list() })
@@ -10,8 +13,13 @@ const listDatasetVersions: Handlers['listDatasetVersions'] = async ({ params: { 
   throw new RoslinError(
     'DATASET_UNKNOWN',
     `No file of a data set ${name} has arrived.`,
-    "Put one under incoming/<name>/ in the team's bucket; GET /v1/datasets shows those there are.",
+    "`roslin datasets upload` sends one; or put it under incoming/<name>/ in the team's bucket. GET /v1/datasets shows those there are.",
   )
 }
 
-export const datasetHandlers = { listDatasets, listDatasetVersions }
+const registerDatasetVersion: Handlers['registerDatasetVersion'] = async ({ params, body, request }) => {
+  const file = await readDatasetFile(body.uri, variable('BUCKET_NAME'), 'uri')
+  return registerDataset(params.name, file, { from: body.uri, createdAt: request.at })
+}
+
+export const datasetHandlers = { listDatasets, listDatasetVersions, registerDatasetVersion }

@@ -35,11 +35,21 @@ describe('a team', () => {
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
+      network: { kind: 'public', zones: 2, flowLogs: false },
       notifications: { emails: [] },
+      alarms: {
+        enabled: true,
+        stuckRunMinutes: 60,
+        budgetPercent: 80,
+        runbook: 'docs/operations.md',
+      },
+      dashboard: true,
       logRetentionDays: 90,
       schedules: [],
       tags: {},
       triggers: [],
+      encryption: 'team-key',
+      retention: { oldVersionsDays: 30, deletedCheckpointsDays: 3 },
     })
   })
 

@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { App } from 'aws-cdk-lib'
-import { Template } from 'aws-cdk-lib/assertions'
+import { App, type Stack } from 'aws-cdk-lib'
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import { parse } from 'yaml'
 import { parseTeam } from '../../core/team.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
@@ -12,7 +12,10 @@ import { minimalRecipe } from './recipes.ts'
 export interface Synthesised {
   readonly state: Template
   readonly controlPlane: Template
+  readonly machineImage?: Template
   readonly outdir: string
+  /** Not rendered as a template: for what synthesis says. */
+  readonly stack: Stack
 }
 
 export interface Resource {
@@ -44,19 +47,27 @@ export const everyCapacity = {
 export function synthesise(team: Readonly<Record<string, unknown>> = everyCapacity): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
   const app = new App({ outdir, context: cdkContext() })
-  const { state, controlPlane } = addTeamStacks(app, {
+  const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team: parseTeam(team),
     codeVersion: '0.1.0+test',
     readRecipe,
   })
-  return { state: Template.fromStack(state), controlPlane: Template.fromStack(controlPlane), outdir }
+  return {
+    state: Template.fromStack(state),
+    controlPlane: Template.fromStack(controlPlane),
+    outdir,
+    stack: controlPlane,
+    ...(machineImage && { machineImage: Template.fromStack(machineImage) }),
+  }
 }
 
 /** Team demo with the machines and the network of another, for the embedded AWS: the folder for `cdk --app`. */
 export function synthesiseDemo(other: Readonly<Record<string, unknown>>): string {
   const read = (path: string) => parse(readFileSync(join(root, path), 'utf8'))
   const { name, trainerImage, schedules, triggers } = read('teams/demo.yaml')
-  const team = parseTeam({ ...other, name, trainerImage, schedules, triggers })
+  // What is encrypted how is not changed afterwards, and the embedded AWS makes no machine images.
+  const { machineImage: _, encryption: __, ...platform } = other
+  const team = parseTeam({ ...platform, name, trainerImage, schedules, triggers })
   const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'roslin-demo-')), context: cdkContext() })
   addTeamStacks(app, { team, codeVersion: '0.1.0+test', readRecipe: read })
   return app.synth().directory
@@ -80,4 +91,12 @@ export function onlyResource(template: Template, type: string): Resource {
   const [found, ...more] = resourcesOf(template, type)
   if (!found || more.length > 0) throw new Error(`${more.length + (found ? 1 : 0)} resources of type ${type}`)
   return found[1]
+}
+
+/** What the control plane's synthesis tells, line by line. */
+export function infoOf({ stack }: Synthesised): string {
+  return Annotations.fromStack(stack)
+    .findInfo('*', Match.anyValue())
+    .map(({ entry }) => entry.data)
+    .join('\n')
 }

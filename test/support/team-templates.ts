@@ -8,11 +8,14 @@ import { parseTeam } from '../../core/team.ts'
 import { NagChecks } from '../../infra/nag-checks.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
-import { cdkContext, readRecipe, type Synthesised } from './stacks.ts'
+import { cdkContext, readRecipe } from './stacks.ts'
 
-export interface TeamTemplates extends Synthesised {
+export interface TeamTemplates {
   readonly name: string
-  readonly files: readonly [state: string, controlPlane: string]
+  readonly state: Template
+  readonly controlPlane: Template
+  /** Those and any other of the team's, with the files that they are in. */
+  readonly stacks: readonly { readonly template: Template; readonly file: string }[]
 }
 
 const folder = join(root, 'test/fixtures/teams')
@@ -32,19 +35,20 @@ export function templatesOf(name: string): TeamTemplates {
   if (known) return known
   const team = parseTeam(teamFiles.get(name))
   const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'roslin-team-')), context: cdkContext() })
-  const { state, controlPlane } = addTeamStacks(app, { team, codeVersion: '0.1.0+test', readRecipe })
+  const { state, controlPlane, machineImage } = addTeamStacks(app, {
+    team,
+    codeVersion: '0.1.0+test',
+    readRecipe,
+  })
   Validations.of(app).addPlugins(new NagChecks(app))
   app.synth()
-  const templates: TeamTemplates = {
-    name,
-    outdir: app.outdir,
-    state: Template.fromStack(state),
-    controlPlane: Template.fromStack(controlPlane),
-    files: [state, controlPlane].map(({ templateFile }) => join(app.outdir, templateFile)) as unknown as [
-      string,
-      string,
-    ],
-  }
+  const stacks = [state, controlPlane, ...(machineImage ? [machineImage] : [])].map((stack) => ({
+    template: Template.fromStack(stack),
+    file: join(app.outdir, stack.templateFile),
+  }))
+  const [ofState, ofControlPlane] = stacks
+  if (!ofState || !ofControlPlane) throw new Error(`${name} has no stacks`)
+  const templates = { name, state: ofState.template, controlPlane: ofControlPlane.template, stacks }
   made.set(name, templates)
   return templates
 }
