@@ -3,6 +3,7 @@ import { RoslinError } from './errors.ts'
 import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { identitySchema, peopleSchema, secretNameSchema, secretsSchema } from './team-identity.ts'
 import { encryptionSchema, retentionSchema } from './team-state.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
@@ -52,9 +53,7 @@ const notifications = z.strictObject({
     .max(20)
     .default([])
     .describe('Told of each run that ends, and of a budget that is nearly spent'),
-  webhookSecret: z
-    .string()
-    .regex(/^[\w/+=.@-]{1,512}$/, 'the name of a secret')
+  webhookSecret: secretNameSchema
     .optional()
     .describe('A secret of Secrets Manager that holds the URL of a webhook, such as one of Slack'),
 })
@@ -103,6 +102,9 @@ export const teamSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  identity: identitySchema.prefault({}),
+  people: peopleSchema.prefault({}),
+  secrets: secretsSchema.prefault({}),
   encryption: encryptionSchema,
   retention: retentionSchema.prefault({}),
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),

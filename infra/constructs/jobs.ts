@@ -3,6 +3,7 @@ import { RemovalPolicy, Size } from 'aws-cdk-lib'
 import {
   EcsEc2ContainerDefinition,
   EcsJobDefinition,
+  Secret as JobSecret,
   LinuxParameters,
   type Ulimit,
   UlimitName,
@@ -12,14 +13,17 @@ import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
+import type { Secrets } from '../../core/team-identity.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
   /** A prebuilt image; left out, containers/trainer is built. */
   readonly trainerImage: string | undefined
+  readonly secrets: Secrets
   readonly logRetentionDays: RetentionDays
 }
 
@@ -73,7 +77,7 @@ export class Jobs extends Construct {
   readonly executionRole: IRole
   readonly imageName: string
 
-  constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays }: JobsProps) {
+  constructor(scope: Construct, id: string, { bucket, trainerImage, secrets, logRetentionDays }: JobsProps) {
     super(scope, id)
     this.logGroup = new LogGroup(this, 'Logs', {
       retention: logRetentionDays,
@@ -84,7 +88,8 @@ export class Jobs extends Construct {
     this.executionRole = new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     })
-    const define = (step: StepName) => this.#definition(step, image, this.#jobRole(step, bucket))
+    const define = (step: StepName) =>
+      this.#definition(step, image, this.#jobRole(step, bucket), step === 'prepare' ? secrets : {})
     const definitions = { prepare: define('prepare'), train: define('train'), evaluate: define('evaluate') }
     this.definitions = Object.values(definitions)
     this.definitionArns = {
@@ -120,7 +125,12 @@ export class Jobs extends Construct {
     return role
   }
 
-  #definition(step: StepName, image: ContainerImage, jobRole: IRole): EcsJobDefinition {
+  #definition(
+    step: StepName,
+    image: ContainerImage,
+    jobRole: IRole,
+    { huggingFaceToken }: Secrets,
+  ): EcsJobDefinition {
     return new EcsJobDefinition(this, `${step}Definition`, {
       container: new EcsEc2ContainerDefinition(this, `${step}Container`, {
         image,
@@ -128,6 +138,14 @@ export class Jobs extends Construct {
         memory: Size.gibibytes(4),
         jobRole,
         executionRole: this.executionRole,
+        // The Hub is asked once, when the base model is mirrored.
+        ...(huggingFaceToken && {
+          secrets: {
+            HF_TOKEN: JobSecret.fromSecretsManager(
+              Secret.fromSecretNameV2(this, 'HuggingFaceToken', huggingFaceToken),
+            ),
+          },
+        }),
         ...(ON_CAPACITY.includes(step) && {
           linuxParameters: new LinuxParameters(this, `${step}LinuxParameters`, {
             sharedMemorySize: SHARED_MEMORY,

@@ -10,6 +10,7 @@ import type { FlowHooks } from '../constructs/hooks.ts'
 import { Jobs } from '../constructs/jobs.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
+import { People } from '../constructs/people.ts'
 import { Reconciler } from '../constructs/reconciler.ts'
 import { Schedules } from '../constructs/schedules.ts'
 import { Triggers } from '../constructs/triggers.ts'
@@ -42,6 +43,7 @@ export class ControlPlaneStack extends Stack {
     const jobs = new Jobs(this, 'Jobs', {
       bucket,
       trainerImage: team.trainerImage,
+      secrets: team.secrets,
       logRetentionDays: team.logRetentionDays,
     })
     props.state.images.grantPull(jobs.executionRole)
@@ -108,6 +110,7 @@ export class ControlPlaneStack extends Stack {
       compute,
       functionDefaults,
     })
+    new People(this, 'People', { people: team.people, api: this.api })
 
     new CfnOutput(this, 'ApiUrl', { value: this.api.url })
     new CfnOutput(this, 'StateMachineAliasArn', { value: flow.aliasArn })

@@ -30,6 +30,7 @@ describe("the API's role", () => {
       'batch',
       'dynamodb',
       'iam',
+      'kms',
       'logs',
       's3',
       'scheduler',
