@@ -7,6 +7,7 @@ import type { Team } from '../core/team.ts'
 import type { FlowHooks } from './constructs/hooks.ts'
 import { RolePath } from './role-path.ts'
 import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
+import { MachineImageStack } from './stacks/machine-image-stack.ts'
 import { StateStack } from './stacks/state-stack.ts'
 
 export interface TeamStacksProps {
@@ -17,11 +18,18 @@ export interface TeamStacksProps {
   readonly hooks?: FlowHooks | undefined
 }
 
-/** A team's two stacks: what must never be lost, and what can be made again. */
+interface TeamStacks {
+  readonly state: StateStack
+  readonly controlPlane: ControlPlaneStack
+  /** Where the team asks for one. */
+  readonly machineImage?: MachineImageStack
+}
+
+/** A team's stacks: what must never be lost, and what can be made again. */
 export function addTeamStacks(
   scope: Construct,
   { team, codeVersion, readRecipe = refuse, hooks }: TeamStacksProps,
-): { state: StateStack; controlPlane: ControlPlaneStack } {
+): TeamStacks {
   const env = { region: team.region }
   const name = (stack: string) => `Roslin-${team.name}-${stack}`
   const state = new StateStack(scope, name('State'), {
@@ -41,8 +49,17 @@ export function addTeamStacks(
     state,
     hooks,
   })
+  const machineImage =
+    team.machineImage &&
+    new MachineImageStack(scope, name('MachineImage'), {
+      env,
+      stackName: name('MachineImage'),
+      description: `Roslin, team ${team.name}: machine images for p3`,
+      team,
+      settings: team.machineImage,
+    })
   const { permissionsBoundaryArn, rolePath } = team.identity
-  for (const stack of [state, controlPlane]) {
+  for (const stack of [state, controlPlane, ...(machineImage ? [machineImage] : [])]) {
     if (permissionsBoundaryArn) {
       const boundary = ManagedPolicy.fromManagedPolicyArn(
         stack,
@@ -55,7 +72,7 @@ export function addTeamStacks(
     Tags.of(stack).add('roslin:team', team.name)
     for (const [key, value] of Object.entries(team.tags)) Tags.of(stack).add(key, value)
   }
-  return { state, controlPlane }
+  return { state, controlPlane, ...(machineImage && { machineImage }) }
 }
 
 function refuse(path: string): never {

@@ -24,6 +24,8 @@ export interface EventsProps {
 /** What AWS reports of the team's jobs and executions, written into the runs. What cannot be, waits in the dead-letter queue. */
 export class Events extends Construct {
   readonly deadLetterQueue: Queue
+  readonly batchJob: Handler
+  readonly tableChanged: Handler
 
   constructor(
     scope: Construct,
@@ -48,8 +50,10 @@ export class Events extends Construct {
     }
     const deliverTo = (handler: Handler) =>
       new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
-    const batchJob = writing('BatchJob', 'events/batch-job.ts')
-    bucket.grantRead(batchJob, `runs/*/${machineFile('*')}`)
+    this.batchJob = writing('BatchJob', 'events/batch-job.ts')
+    bucket.grantRead(this.batchJob, `runs/*/${machineFile('*')}`)
+    // An event of one node tells nothing of the others.
+    compute.grantDescribeJobs(this.batchJob)
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',
@@ -61,7 +65,7 @@ export class Events extends Construct {
           parameters: { runId: Match.exists() },
         },
       },
-      targets: [deliverTo(batchJob)],
+      targets: [deliverTo(this.batchJob)],
     })
     new Rule(this, 'ExecutionRule', {
       description: 'Executions of the team’s flow that ended badly',
@@ -75,11 +79,11 @@ export class Events extends Construct {
       },
       targets: [deliverTo(writing('Execution', 'events/execution.ts'))],
     })
-    this.#announceChanges(table, defaults)
+    this.tableChanged = this.#announceChanges(table, defaults)
   }
 
   /** The table's stream, sent to the account's default bus as events of runs and budgets. */
-  #announceChanges(table: ITableV2, defaults: FunctionDefaults): void {
+  #announceChanges(table: ITableV2, defaults: FunctionDefaults): Handler {
     const handler = new Handler(this, 'TableChanged', { entry: 'events/table-changed.ts', defaults })
     handler.addEventSource(
       new DynamoEventSource(table, {
@@ -92,5 +96,6 @@ export class Events extends Construct {
       }),
     )
     EventBus.fromEventBusName(this, 'DefaultBus', 'default').grantPutEventsTo(handler)
+    return handler
   }
 }

@@ -19,7 +19,7 @@ export class People extends Construct {
     this.#role('Viewers', people.viewers, view, people)
   }
 
-  /** The API by these methods, and where it is: what the command line needs. Uploads go to URLs that the API signs. */
+  /** The API by these methods, and where it is: what the command line needs. Uploads go by forms that the API signs. */
   #policy(id: string, api: Api, method: string): ManagedPolicy {
     const stack = Stack.of(this)
     const policy = new ManagedPolicy(this, id, {

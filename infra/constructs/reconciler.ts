@@ -18,23 +18,30 @@ export interface ReconcilerProps {
   readonly flow: Flow
   readonly functionDefaults: FunctionDefaults
   readonly deadLetterQueue: IQueue
+  readonly stuckRunMinutes: number
 }
 
 const INTERVAL = Duration.minutes(5)
 
 /** Mends every few minutes what an event that was lost, or a function that died, has left. */
 export class Reconciler extends Construct {
+  readonly handler: Handler
+
   constructor(scope: Construct, id: string, props: ReconcilerProps) {
     super(scope, id)
     const { table, bucket, compute, flow, functionDefaults: defaults, deadLetterQueue } = props
     const handler = new Handler(this, 'Handler', {
       entry: 'reconciler/handler.ts',
       defaults,
-      environment: { STATE_MACHINE_ALIAS_ARN: flow.aliasArn },
+      environment: {
+        STATE_MACHINE_ALIAS_ARN: flow.aliasArn,
+        STUCK_RUN_MINUTES: String(props.stuckRunMinutes),
+      },
       // Less than the time to the next one; twice at once does no harm.
       timeout: Duration.minutes(4),
       deadLetterQueue,
     })
+    this.handler = handler
     grantTable(table, handler, 'change-runs')
     bucket.grantRead(handler, `runs/*/${machineFile('*')}`)
     flow.grantControl(handler)

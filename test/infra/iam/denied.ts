@@ -270,7 +270,7 @@ function ofAnotherRole(own: Team): Denied[] {
       what: 'send something up',
       action: 's3:PutObject',
       resource: own.object('uploads/ab/rows.json'),
-      except: { ApiHandlerRole: 'It signs the URLs that people send to' },
+      except: { ApiHandlerRole: 'It signs the forms that people send to' },
     },
     {
       what: 'write a model',
@@ -294,12 +294,16 @@ function ofAnotherRole(own: Team): Denied[] {
       what: 'write a version of a data set',
       action: 's3:PutObject',
       resource: own.object('datasets/flock/ab/rows.jsonl'),
-      except: { TriggersObjectCreatedRole: 'It makes them of files that arrive' },
+      except: {
+        TriggersObjectCreatedRole: 'It makes them of files that arrive',
+        ApiHandlerRole: 'It makes them of what people register',
+      },
     },
     {
       what: 'put data where they arrive',
       action: 's3:PutObject',
       resource: own.object('incoming/flock/rows.jsonl'),
+      except: { ApiHandlerRole: 'It signs the forms that people send to' },
     },
     {
       what: 'read the webhook',

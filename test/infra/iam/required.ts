@@ -66,7 +66,7 @@ export function requiredRequests(own: Team): Readonly<Record<string, readonly Re
         on(`${own.table}/index/${index}`, 'dynamodb:Query'),
       ),
       ...read('runs/01JRUN/metrics.json', 'runs/01JRUN/plan.json'),
-      ...write('uploads/ab/rows.json'),
+      ...write('uploads/ab/rows.json', 'incoming/flock/ab/rows.jsonl', 'datasets/flock/ab/rows.jsonl'),
       ...on(own.execution, 'states:DescribeExecution'),
       ...on(own.schedule, 'scheduler:GetSchedule', 'scheduler:UpdateSchedule', 'scheduler:DeleteSchedule'),
       ...on('*', 'scheduler:ListSchedules', 'batch:DescribeJobs'),
@@ -84,6 +84,7 @@ export function requiredRequests(own: Team): Readonly<Record<string, readonly Re
       ...TRACES,
     ],
     FlowClassifyRole: [
+      ...on('*', 'batch:DescribeJobs'),
       ...WRITE_RUNS,
       ...read('runs/01JRUN/plan.json', 'runs/01JRUN/error.json'),
       ...log('FlowClassifyLogs'),
@@ -97,6 +98,7 @@ export function requiredRequests(own: Team): Readonly<Record<string, readonly Re
       ...TRACES,
     ],
     FlowFailRole: [
+      ...on('*', 'batch:DescribeJobs'),
       ...SETTLE,
       ...on(own.table, 'dynamodb:PutItem'),
       ...read('runs/01JRUN/error.json', 'runs/01JRUN/plan.json'),
@@ -164,6 +166,7 @@ export function requiredRequests(own: Team): Readonly<Record<string, readonly Re
     ],
     ComputeInstanceRole: on('*', 'ecr:GetAuthorizationToken', 'ecs:DiscoverPollEndpoint'),
     EventsBatchJobRole: [
+      ...on('*', 'batch:DescribeJobs'),
       ...SETTLE,
       ...read('runs/01JRUN/machines/job.json'),
       ...DEAD_LETTER,
