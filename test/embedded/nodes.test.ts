@@ -148,5 +148,5 @@ describe('the real trainer on two nodes', () => {
     expect(
       await deployment.keys(ended.model?.uri.replace(`s3://${deployment.bucket}/`, '') ?? '-'),
     ).toContainEqual(expect.stringMatching(/model\.safetensors$/))
-  })
+  }, 400_000)
 })
