@@ -129,7 +129,7 @@ export function runDetail(
 ): RunDetail {
   return {
     ...run,
-    attempts,
+    attempts: attempts.map(({ position: _, ...attempt }: Attempt & Position) => attempt),
     costUsd: costUsd(attempts, run.options ?? [], runClock(run, now)),
     elapsedSeconds: elapsed(run, now),
   }

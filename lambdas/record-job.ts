@@ -62,11 +62,23 @@ type JobDetail = z.output<typeof jobDetailSchema>
 export async function recordJob(told: JobDetail, time: string): Promise<void> {
   const detail = isNodeJob(told.jobId) ? await ownerOf(told) : told
   const { runId, step, execution, attempt, option } = detail.parameters
-  logger.info('job state', { runId, step, jobId: detail.jobId, jobStatus: detail.status })
   const executions =
     detail.nodeProperties === undefined
       ? executionsOf(detail, time)
       : await executionsOfNodes(detail, detail.nodeProperties, time)
+  const { startedAt, logStreamName } = executions.at(-1) ?? {}
+  logger.info('job state', {
+    runId,
+    execution,
+    attempt,
+    step,
+    option,
+    jobId: detail.jobId,
+    jobStatus: detail.status,
+    logStreamName,
+    // From when it was submitted until its machine had it.
+    waitSeconds: startedAt && Math.round((Date.parse(startedAt) - Date.parse(detail.createdAt)) / 1000),
+  })
   const ended = jobHasEnded(detail.status)
   const machine =
     ended && step !== 'prepare' && executions.length > 0

@@ -197,10 +197,10 @@ export class RunStore {
       .runWithAttempts({ runId })
       .go({ pages: 'all', consistent: true })
     const [run] = data.run
-    const [stored] = data.runRecipe
-    if (!run || !stored) return undefined
+    const recipe = data.runRecipe[0]?.recipe ?? run?.recipe
+    if (!run || !recipe) return undefined
     const attempts = data.attempt.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))
-    return { run: { ...run, recipe: stored.recipe }, attempts }
+    return { run: { ...run, recipe }, attempts }
   }
 
   /** Those that have not ended, or whose jobs or money have not. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { RemovalPolicy, Size } from 'aws-cdk-lib'
 import {
   CfnJobDefinition,
@@ -12,8 +11,7 @@ import {
   UlimitName,
 } from 'aws-cdk-lib/aws-batch'
 import { InstanceType as Ec2InstanceType } from 'aws-cdk-lib/aws-ec2'
-import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets'
-import { ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
+import { type ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
@@ -22,13 +20,15 @@ import { optionName } from '../../core/capacity.ts'
 import { type InstanceType, instanceType } from '../../core/instance-types.ts'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
-import type { CapacityOption } from '../../core/team.ts'
+import { type CapacityOption, isMultiNode } from '../../core/team-capacity.ts'
+import type { TrainerImageSource } from '../../core/team-trainer.ts'
 import { ALL_NODES } from './flow-definition.ts'
+import { scratchVolume } from './scratch.ts'
+import { TrainerImage } from './trainer-image.ts'
 
 export interface JobsProps {
   readonly bucket: IBucket
-  /** A prebuilt image; left out, containers/trainer is built. */
-  readonly trainerImage: string | undefined
+  readonly trainerImage: TrainerImageSource
   readonly logRetentionDays: RetentionDays
   readonly capacity: readonly CapacityOption[]
 }
@@ -100,6 +100,7 @@ export class Jobs extends Construct {
   readonly definitions: readonly IJobDefinition[]
   readonly #multiNode: ReadonlyMap<string, IJobDefinition>
   readonly logGroup: LogGroup
+  readonly executionRole: IRole
   readonly imageName: string
 
   constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays, capacity }: JobsProps) {
@@ -108,16 +109,16 @@ export class Jobs extends Construct {
       retention: logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    const { image, name } = this.#image(trainerImage)
+    const { image, name } = new TrainerImage(this, 'TrainerImage', trainerImage)
     this.imageName = name
-    const executionRole = new Role(this, 'ExecutionRole', {
+    this.executionRole = new Role(this, 'ExecutionRole', {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     })
     const container = (step: StepName): Container => ({
       step,
       image,
       jobRole: this.#jobRole(step, bucket),
-      executionRole,
+      executionRole: this.executionRole,
     })
     const train = container('train')
     const definitions = {
@@ -125,7 +126,7 @@ export class Jobs extends Construct {
       train: this.#definition(train),
       evaluate: this.#definition(container('evaluate')),
     }
-    const severalNodes = capacity.filter(({ maxNodes = 1 }) => maxNodes > 1)
+    const severalNodes = capacity.filter(isMultiNode)
     this.#multiNode = new Map(
       severalNodes.map((option) => [optionName(option), this.#multiNodeDefinition(train, option)]),
     )
@@ -142,15 +143,6 @@ export class Jobs extends Construct {
     return this.#multiNode.get(optionName(option))?.jobDefinitionArn
   }
 
-  #image(trainerImage: string | undefined): { image: ContainerImage; name: string } {
-    if (trainerImage) return { image: ContainerImage.fromRegistry(trainerImage), name: trainerImage }
-    const asset = new DockerImageAsset(this, 'TrainerImage', {
-      directory: join(import.meta.dirname, '../../containers/trainer'),
-      platform: Platform.LINUX_AMD64,
-    })
-    return { image: ContainerImage.fromDockerImageAsset(asset), name: asset.imageUri }
-  }
-
   #jobRole(step: StepName, bucket: IBucket): IRole {
     const role = new Role(this, `${step}Role`, {
       assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
@@ -158,7 +150,9 @@ export class Jobs extends Construct {
     const { read, write, remove } = RIGHTS[step]
     for (const prefix of read) bucket.grantRead(role, prefix)
     for (const prefix of write) bucket.grantPut(role, prefix)
-    for (const prefix of remove) bucket.grantDelete(role, prefix)
+    // Not their old versions: what a job deletes can be had again for a while.
+    const removed = remove.map((prefix) => bucket.arnForObjects(prefix))
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:DeleteObject'], resources: removed }))
     if (ON_CAPACITY.includes(step)) {
       // What a Spot machine really costs. EC2's Describe knows no resources.
       role.addToPolicy(new PolicyStatement({ actions: ['ec2:DescribeSpotPriceHistory'], resources: ['*'] }))
@@ -203,6 +197,7 @@ export class Jobs extends Construct {
       ...container,
       cpu: 2,
       memory: Size.gibibytes(4),
+      ...scratchVolume(),
       ...(ON_CAPACITY.includes(step) && {
         linuxParameters: linuxParameters(scope, `${step}LinuxParameters`, devices),
         ulimits: [...ULIMITS],

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs'
 import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
-import type { LogLine } from '../../core/run-logs.ts'
+import { type LogLine, lineText } from '../../core/run-logs.ts'
 import { variable } from '../environment.ts'
 import { found } from './runs.ts'
 import type { Handlers } from './serve.ts'
@@ -52,7 +52,7 @@ async function readStream(logStreamName: string, from: string | undefined) {
         }),
       )
       for (const { timestamp = 0, message = '' } of page.events ?? []) {
-        events.push({ at: new Date(timestamp).toISOString(), message })
+        events.push({ at: new Date(timestamp).toISOString(), message: lineText(message) })
       }
       if (page.nextForwardToken === token || !page.nextForwardToken) return { events, token }
       token = page.nextForwardToken
