@@ -39,7 +39,12 @@ const fields = z.strictObject({
   fairShare: fairShareSchema.optional(),
   machineImage: machineImageSchema.optional(),
   trainerImage: trainerImageSchema,
-  maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
+  maxVcpus: z
+    .int()
+    .min(2)
+    .max(10000)
+    .default(192)
+    .describe('vCPUs one capacity option may use at once; as many as one job on it needs in any case'),
   budget: z
     .strictObject({
       monthlyUsd: z
