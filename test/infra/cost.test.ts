@@ -31,9 +31,16 @@ function costOf(team: Readonly<Record<string, unknown>>) {
 const cost = costOf(defaultTeam)
 
 describe('the default team at rest', () => {
-  it('costs at most $3 a month', () => {
+  it('costs at most $3 a month in an account that has its three free dashboards left', () => {
     expect(cost.afterAlwaysFreeUsd).toBeLessThanOrEqual(MOST_USD)
     expect(cost.afterAlwaysFreeUsd).toBeGreaterThan(0)
+  })
+
+  it('costs at most $3 a month at list price without its dashboard, which alone is $3 there', () => {
+    const { listUsd, items } = costOf({ ...defaultTeam, dashboard: false })
+    expect(listUsd).toBeLessThanOrEqual(MOST_USD)
+    expect(items.filter(({ price }) => price === 'alarm')).toHaveLength(7)
+    expect(cost.listUsd).toBeCloseTo(listUsd + 3)
   })
 
   it('pays for the two functions that the clock calls every five minutes', () => {
