@@ -8,8 +8,10 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
+import { machineFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface EventsProps {
   readonly table: ITableV2
@@ -41,15 +43,17 @@ export class Events extends Construct {
       reason: 'It is the dead-letter queue.',
     })
     this.deadLetterQueue = deadLetterQueue
-    const take = (handlerId: string, entry: string) => {
+    const writing = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
-      table.grantReadWriteData(handler)
-      bucket.grantRead(handler, 'runs/*')
+      grantTable(table, handler, 'change-runs')
       return handler
     }
-    const delivery = { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 }
-    this.batchJob = take('BatchJob', 'events/batch-job.ts')
-    const execution = take('Execution', 'events/execution.ts')
+    const deliverTo = (handler: Handler) =>
+      new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
+    this.batchJob = writing('BatchJob', 'events/batch-job.ts')
+    bucket.grantRead(this.batchJob, `runs/*/${machineFile('*')}`)
+    // An event of one node tells nothing of the others.
+    compute.grantDescribeJobs(this.batchJob)
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',
@@ -61,7 +65,7 @@ export class Events extends Construct {
           parameters: { runId: Match.exists() },
         },
       },
-      targets: [new LambdaFunction(this.batchJob, delivery)],
+      targets: [deliverTo(this.batchJob)],
     })
     new Rule(this, 'ExecutionRule', {
       description: 'Executions of the team’s flow that ended badly',
@@ -73,7 +77,7 @@ export class Events extends Construct {
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
-      targets: [new LambdaFunction(execution, delivery)],
+      targets: [deliverTo(writing('Execution', 'events/execution.ts'))],
     })
     this.tableChanged = this.#announceChanges(table, defaults)
   }

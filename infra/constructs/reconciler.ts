@@ -5,9 +5,11 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { machineFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface ReconcilerProps {
   readonly table: ITableV2
@@ -40,8 +42,8 @@ export class Reconciler extends Construct {
       deadLetterQueue,
     })
     this.handler = handler
-    table.grantReadWriteData(handler)
-    bucket.grantRead(handler, 'runs/*')
+    grantTable(table, handler, 'change-runs')
+    bucket.grantRead(handler, `runs/*/${machineFile('*')}`)
     flow.grantControl(handler)
     compute.grantJobControl(handler)
     new Rule(this, 'Schedule', {

@@ -9,6 +9,7 @@ import { Flow } from '../constructs/flow.ts'
 import { Handler } from '../constructs/handler.ts'
 import type { FlowHooks } from '../constructs/hooks.ts'
 import { Jobs } from '../constructs/jobs.ts'
+import { Libraries } from '../constructs/libraries.ts'
 import { Monitoring } from '../constructs/monitoring/monitoring.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
@@ -45,16 +46,23 @@ export class ControlPlaneStack extends Stack {
       bucket,
       trainerImage: team.trainerImage,
       logRetentionDays: team.logRetentionDays,
+      capacity: team.capacity,
     })
+    props.state.images.grantPull(jobs.executionRole)
+    const capacity = compute.capacity.map((option) => ({
+      ...option,
+      multiNodeJobDefinitionArn: jobs.multiNodeDefinitionArn(option),
+    }))
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
+      libraries: new Libraries(this, 'Libraries'),
       environment: {
         TEAM: team.name,
         TABLE_NAME: table.tableName,
         BUCKET_NAME: bucket.bucketName,
         CPU_JOB_QUEUE_ARN: compute.cpuJobQueue.jobQueueArn,
         JOB_DEFINITION_ARNS: this.toJsonString(jobs.definitionArns),
-        CAPACITY: this.toJsonString(compute.capacity),
+        CAPACITY: this.toJsonString(capacity),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
         CONCURRENT_RUNS: String(team.limits.concurrentRuns),

@@ -23,12 +23,16 @@ export const getRunLogs: Handlers['getRunLogs'] = async ({ params: { runId }, qu
   const { attempts } = await found(runId)
   const lines: LogLine[] = []
   for (const { step, executions } of attempts) {
-    for (const { logStreamName } of executions) {
+    const ofAttempt: LogLine[] = []
+    for (const { logStreamName, node } of executions) {
       if (!logStreamName) continue
       const { events, token } = await readStream(logStreamName, positions[logStreamName])
-      lines.push(...events.map(({ at, message }) => ({ at, step, message })))
+      const whose = node === undefined ? { step } : { step, node }
+      ofAttempt.push(...events.map(({ at, message }) => ({ at, ...whose, message })))
       if (token) positions[logStreamName] = token
     }
+    // Nodes write at once; of the same millisecond, the main one's lines come first.
+    lines.push(...ofAttempt.toSorted((one, other) => one.at.localeCompare(other.at)))
   }
   return { lines, cursor: encode(positions) }
 }

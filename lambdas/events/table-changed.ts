@@ -11,6 +11,7 @@ import {
   type TeamMonth,
 } from '../../core/run-events.ts'
 import type { Attempt, ListedRun } from '../../core/store/run-store.ts'
+import { type Item, upgraded } from '../../core/store/schema-versions.ts'
 import { monthlyLimitUsd } from '../environment.ts'
 import { logger } from '../logger.ts'
 import { publish } from '../metrics.ts'
@@ -32,7 +33,7 @@ export async function handler(event: unknown): Promise<void> {
   const changes = batchOfChanges
     .parse(event)
     .Records.flatMap(({ dynamodb: { NewImage, OldImage } }): Change[] =>
-      NewImage ? [{ before: OldImage && unmarshall(OldImage), after: unmarshall(NewImage) }] : [],
+      NewImage ? [{ before: OldImage && itemOf(OldImage), after: itemOf(NewImage) }] : [],
     )
   const events = changes.flatMap(eventsOf)
   for (let start = 0; start < events.length; start += EVENTS_AT_ONCE) {
@@ -44,8 +45,13 @@ export async function handler(event: unknown): Promise<void> {
 }
 
 interface Change {
-  readonly before: Record<string, unknown> | undefined
-  readonly after: Record<string, unknown>
+  readonly before: Item | undefined
+  readonly after: Item
+}
+
+/** Of an item that was stored by an earlier version, as the current code knows it. */
+function itemOf(image: Image): Item {
+  return upgraded(unmarshall(image))
 }
 
 /** Items are as core/store/table.ts writes them; ElectroDB names the entity in each. */

@@ -19,8 +19,8 @@ export function step<Input extends StepInput, Output>(work: (input: Input) => Pr
       return await work(input)
     } catch (error) {
       logger.error('step failed', error as Error)
-      if (!(error instanceof RoslinError)) throw error
-      throw Object.assign(new Error(JSON.stringify(error.toProblem())), { name: error.code })
+      const own = RoslinError.in(error)
+      throw own ? Object.assign(new Error(JSON.stringify(own.toProblem())), { name: own.code }) : error
     }
   }
 }

@@ -30,7 +30,8 @@ describe('a team', () => {
     expect(parseTeam(team())).toEqual({
       name: 'speech',
       region: 'eu-west-1',
-      capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
+      capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60, maxNodes: 1 }],
+      trainerImage: { variant: 'main' },
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
@@ -46,6 +47,8 @@ describe('a team', () => {
       schedules: [],
       tags: {},
       triggers: [],
+      encryption: 'team-key',
+      retention: { oldVersionsDays: 30, deletedCheckpointsDays: 3 },
     })
   })
 

@@ -53,7 +53,7 @@ describe('the default team at rest', () => {
 
   it('pays for its image, unless that is someone else’s', () => {
     expect(cost.items.filter(({ price }) => price === 'imageGiB')).toHaveLength(1)
-    const prebuilt = costOf({ ...defaultTeam, trainerImage: 'trainer:1' })
+    const prebuilt = costOf({ ...defaultTeam, trainerImage: `trainer@sha256:${'0'.repeat(64)}` })
     expect(prebuilt.items.filter(({ price }) => price === 'imageGiB')).toEqual([])
   })
 })
