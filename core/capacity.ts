@@ -1,9 +1,9 @@
 import { RoslinError } from './errors.ts'
 import { instanceType } from './instance-types.ts'
 import { memoryFit } from './memory.ts'
-import { onDemandPrice } from './prices.ts'
+import { onDemandPrice, type RegionalPrice } from './prices.ts'
 import type { Recipe } from './recipe.ts'
-import type { CapacityOption } from './team.ts'
+import type { CapacityOption } from './team-capacity.ts'
 
 /** A team's capacity option, and the queue its deployment gave it. */
 export interface DeployedCapacity extends CapacityOption {
@@ -13,7 +13,10 @@ export interface DeployedCapacity extends CapacityOption {
 }
 
 export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
-  /** The list price on demand of one instance: what a Spot instance costs is known only once it runs. */
+  /**
+   * The list price on demand of one instance: what a Spot instance costs is known only once it runs. A reservation bills anyway; its hours count
+   * at this price too, or at the team's own.
+   */
   readonly priceUsdPerHour: number
   /** When the price was looked up; missing where it was not. */
   readonly priceCheckedOn?: string
@@ -42,7 +45,7 @@ export function fittingCapacity<Option extends CapacityOption>(
   const fitting: FittingCapacity<Option>[] = []
   const refused: RefusedCapacity[] = []
   for (const [index, option] of options.entries()) {
-    const price = onDemandPrice(option.instanceType, region)
+    const price = priceOf(option, region)
     const reason = refuse(recipe, parameters, option, price.usdPerHour)
     if (reason) {
       refused.push({ option: nameOf(option, index), reason })
@@ -63,6 +66,10 @@ export function fittingCapacity<Option extends CapacityOption>(
     "Ask for less in the recipe's resources, use training.method: lora, or add an option to the team file.",
     refused.map(({ option, reason }) => ({ path: option, message: reason })),
   )
+}
+
+function priceOf({ instanceType: type, priceUsdPerHour }: CapacityOption, region: string): RegionalPrice {
+  return priceUsdPerHour === undefined ? onDemandPrice(type, region) : { usdPerHour: priceUsdPerHour, region }
 }
 
 function placeInTeamFile(option: CapacityOption, index: number): string {

@@ -7,7 +7,7 @@ import { optionPrice } from './option-price.ts'
 import { onDemandPrice } from './prices.ts'
 import type { Recipe } from './recipe.ts'
 import { publishedTokensPerSecond, type Range, scaled, trainerSpeed } from './speed.ts'
-import type { CapacityOption } from './team.ts'
+import type { CapacityOption } from './team-capacity.ts'
 import type { MeasuredThroughput } from './throughput.ts'
 
 export interface EstimateInputs {

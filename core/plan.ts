@@ -5,6 +5,7 @@ import { runBudget } from './budget.ts'
 import { type DeployedCapacity, fittingCapacity } from './capacity.ts'
 import { type InstanceTypeName, instanceType } from './instance-types.ts'
 import { inheritedLicence } from './licence.ts'
+import { PURCHASES } from './purchase.ts'
 import { keptEpochs, type Recipe, recipeSchema } from './recipe.ts'
 import { storageLayout } from './storage-layout.ts'
 import { schemaTooNew } from './store/schema-versions.ts'
@@ -70,11 +71,11 @@ export const planSchema = z.strictObject({
   capacity: z.array(
     z.strictObject({
       instanceType: z.string(),
-      purchase: z.enum(['on-demand', 'spot']),
+      purchase: z.enum(PURCHASES),
       waitMinutes: z.int(),
       jobQueueArn: z.string(),
       amiId: z.string().optional(),
-      maxNodes: z.int().default(1),
+      maxNodes: z.int().optional(),
       multiNodeJobDefinitionArn: z.string().optional(),
       /** Of one machine. */
       priceUsdPerHour: z.number(),

@@ -8,6 +8,8 @@ export interface FlowDefinitionProps {
   readonly registerFunctionArn: string
   readonly classifyFunctionArn: string
   readonly failFunctionArn: string
+  /** The queues have a scheduling policy, and take no job without a share of it. */
+  readonly fairShare?: boolean
   /** States of a team's own, before the first training job of an execution, and before a model version is registered. */
   readonly hooks?: Readonly<Partial<Record<HookName, Branch>>>
 }
@@ -100,16 +102,16 @@ export function flowDefinition(props: FlowDefinitionProps) {
         ],
         Default: 'Prepare',
       },
-      Prepare: batchTask('prepare', props.team, toTrain),
+      Prepare: batchTask('prepare', props, toTrain),
       ...(beforeTrain && { BeforeTrain: hookState('beforeTrain', beforeTrain, 'ChooseTrain') }),
       ChooseTrain: {
         Type: 'Choice',
         Choices: [{ Condition: '{% $jobs.train[$progress.option].nodes > 1 %}', Next: 'TrainOnNodes' }],
         Default: 'Train',
       },
-      Train: batchTask('train', props.team, 'Evaluate'),
-      TrainOnNodes: batchTask('train', props.team, 'Evaluate', onNodes),
-      Evaluate: batchTask('evaluate', props.team, toRegister),
+      Train: batchTask('train', props, 'Evaluate'),
+      TrainOnNodes: batchTask('train', props, 'Evaluate', onNodes),
+      Evaluate: batchTask('evaluate', props, toRegister),
       ...(afterEvaluate && { AfterEvaluate: hookState('afterEvaluate', afterEvaluate, 'Register') }),
       Register: {
         ...lambdaTask(props.registerFunctionArn, {
@@ -179,7 +181,7 @@ function lambdaTask(functionArn: string, payload: Record<string, string>) {
 /** A Batch job, and the wait for its end. The plan says where it runs and what it needs; the container reads the plan itself. */
 function batchTask(
   step: StepName,
-  team: string,
+  { team, fairShare }: FlowDefinitionProps,
   next: string,
   overrides: (step: StepName) => object = onOneMachine,
 ) {
@@ -192,6 +194,7 @@ function batchTask(
       JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
+      ...(fairShare && { ShareIdentifier: job('shareIdentifier'), SchedulingPriorityOverride: 1 }),
       // Not read by the container: they tell whose job it is, in the job's events too.
       Parameters: {
         runId: RUN_ID,

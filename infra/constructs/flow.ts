@@ -28,6 +28,7 @@ export interface FlowProps {
   readonly compute: Compute
   readonly jobs: Jobs
   readonly functionDefaults: FunctionDefaults
+  readonly fairShare: boolean
   readonly hooks?: FlowHooks | undefined
 }
 
@@ -71,6 +72,7 @@ export class Flow extends Construct {
       registerFunctionArn: register.currentVersion.functionArn,
       classifyFunctionArn: classify.currentVersion.functionArn,
       failFunctionArn: fail.currentVersion.functionArn,
+      fairShare: props.fairShare,
       hooks: hooks.branches,
     })
     this.logGroup = new LogGroup(this, 'Logs', {

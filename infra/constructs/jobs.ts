@@ -20,9 +20,10 @@ import { optionName } from '../../core/capacity.ts'
 import { type InstanceType, instanceType } from '../../core/instance-types.ts'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
-import type { CapacityOption } from '../../core/team.ts'
+import { type CapacityOption, isMultiNode } from '../../core/team-capacity.ts'
 import type { TrainerImageSource } from '../../core/team-trainer.ts'
 import { ALL_NODES } from './flow-definition.ts'
+import { scratchVolume } from './scratch.ts'
 import { TrainerImage } from './trainer-image.ts'
 
 export interface JobsProps {
@@ -125,7 +126,7 @@ export class Jobs extends Construct {
       train: this.#definition(train),
       evaluate: this.#definition(container('evaluate')),
     }
-    const severalNodes = capacity.filter(({ maxNodes = 1 }) => maxNodes > 1)
+    const severalNodes = capacity.filter(isMultiNode)
     this.#multiNode = new Map(
       severalNodes.map((option) => [optionName(option), this.#multiNodeDefinition(train, option)]),
     )
@@ -196,6 +197,7 @@ export class Jobs extends Construct {
       ...container,
       cpu: 2,
       memory: Size.gibibytes(4),
+      ...scratchVolume(),
       ...(ON_CAPACITY.includes(step) && {
         linuxParameters: linuxParameters(scope, `${step}LinuxParameters`, devices),
         ulimits: [...ULIMITS],

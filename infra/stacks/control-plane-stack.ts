@@ -35,12 +35,17 @@ export class ControlPlaneStack extends Stack {
     const { team, codeVersion } = props
     const { schedules: teamSchedules, triggers } = props.automation
     const { table, bucket } = props.state
-    const network = new Network(this, 'Network')
+    const network = new Network(this, 'Network', {
+      network: team.network,
+      logRetentionDays: team.logRetentionDays,
+    })
     const compute = new Compute(this, 'Compute', {
       team: team.name,
-      vpc: network.vpc,
+      network,
       capacity: team.capacity,
+      region: team.region,
       maxVcpus: team.maxVcpus,
+      fairShare: team.fairShare,
     })
     const jobs = new Jobs(this, 'Jobs', {
       bucket,
@@ -66,6 +71,7 @@ export class ControlPlaneStack extends Stack {
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
         CONCURRENT_RUNS: String(team.limits.concurrentRuns),
+        ...(team.fairShare && { FAIR_SHARE_BY: team.fairShare.by }),
         ...(team.budget.monthlyUsd && { MONTHLY_BUDGET_USD: String(team.budget.monthlyUsd) }),
       },
     }
@@ -76,6 +82,7 @@ export class ControlPlaneStack extends Stack {
       compute,
       jobs,
       functionDefaults,
+      fairShare: team.fairShare !== undefined,
       hooks: props.hooks,
     })
     const events = new Events(this, 'Events', {

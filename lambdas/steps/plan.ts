@@ -1,4 +1,5 @@
 import { optionName } from '../../core/capacity.ts'
+import { shareIdentifier, shareName } from '../../core/fair-share.ts'
 import { type Plan, type PlannedStep, replan, type StepName } from '../../core/plan.ts'
 import { recipeSchema } from '../../core/recipe.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
@@ -7,7 +8,7 @@ import { planFile } from '../../core/storage-layout.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
 import type { RunCapacity } from '../../core/store/table.ts'
 import { runs } from '../clients.ts'
-import { deployment } from '../environment.ts'
+import { deployment, sharedBy } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
 import { readPlan, writeJson } from '../s3-json.ts'
 import { enter } from './enter.ts'
@@ -56,7 +57,7 @@ export const handler = step(
       planUri,
       recipe: run.recipeName,
       from: run.from,
-      jobs: jobsOf(plan),
+      jobs: withShare(jobsOf(plan), run),
       progress: progressAfter(run, attempts),
     }
   },
@@ -100,6 +101,14 @@ function jobsOf({ steps: { prepare, train, evaluate }, capacity, recipe }: Plan)
   }
 }
 
+/** Each job with its share, where the queues know shares: others refuse a job that has one. */
+function withShare({ prepare, train, evaluate }: Planned['jobs'], run: Run): Planned['jobs'] {
+  const by = sharedBy()
+  const share = by && { shareIdentifier: shareIdentifier(shareName(by, run)) }
+  const add = (jobs: readonly BatchJob[]) => jobs.map((job) => ({ ...job, ...share }))
+  return { prepare: add(prepare), train: add(train), evaluate: add(evaluate) }
+}
+
 /** A planned step in Batch's own words. */
 interface BatchJob {
   readonly jobQueueArn: string
@@ -107,6 +116,7 @@ interface BatchJob {
   readonly timeoutSeconds: number
   /** Missing where it is one by nature. */
   readonly nodes?: number
+  readonly shareIdentifier?: string
   /** Of each node. */
   readonly resourceRequirements: readonly {
     readonly Type: 'VCPU' | 'MEMORY' | 'GPU'

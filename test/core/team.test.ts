@@ -30,11 +30,12 @@ describe('a team', () => {
     expect(parseTeam(team())).toEqual({
       name: 'speech',
       region: 'eu-west-1',
-      capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60, maxNodes: 1 }],
+      capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
       trainerImage: { variant: 'main' },
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
+      network: { kind: 'public', zones: 2, flowLogs: false },
       notifications: { emails: [] },
       alarms: {
         enabled: true,

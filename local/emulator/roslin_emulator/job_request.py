@@ -11,6 +11,7 @@ from ministack.services import batch
 from roslin_emulator.node_request import node_properties
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
 OVERRIDES_BYTES = 8192
 LEGACY_REQUIREMENTS = (("vcpus", "VCPU"), ("memory", "MEMORY"))
 COPIED_FROM_DEFINITION = (
@@ -106,6 +107,19 @@ def _what_runs(
     return {"nodeProperties": node_properties(definition, overrides, container, BatchError)}
 
 
+def _check_share(queue: dict[str, Any], share: str | None) -> None:
+    if share is None and queue.get("schedulingPolicyArn"):
+        raise BatchError(
+            f"JobQueue {queue['jobQueueName']} has a fair-share policy: a shareIdentifier is required"
+        )
+    if share is not None and not queue.get("schedulingPolicyArn"):
+        raise BatchError(
+            f"JobQueue {queue['jobQueueName']} has no fair-share policy: it takes no shareIdentifier"
+        )
+    if share is not None and not SHARE.fullmatch(share):
+        raise BatchError(f"shareIdentifier {share!r} must be 1-255 letters and digits")
+
+
 def build_job(request: dict[str, Any]) -> dict[str, Any]:
     name = request.get("jobName") or ""
     if not NAME.fullmatch(name):
@@ -113,6 +127,7 @@ def build_job(request: dict[str, Any]) -> dict[str, Any]:
     queue = find_queue(request.get("jobQueue") or "")
     if queue["state"] != "ENABLED":
         raise BatchError(f"JobQueue {queue['jobQueueName']} is {queue['state']}; it takes no jobs")
+    _check_share(queue, request.get("shareIdentifier"))
     definition = find_definition(request.get("jobDefinition") or "")
     if "arrayProperties" in request or not {"containerProperties", "nodeProperties"} & set(definition):
         raise BatchError("the embedded AWS runs jobs of one container a machine; no array jobs")
