@@ -42,6 +42,7 @@ export const FREE: Readonly<Record<string, string>> = {
   'AWS::Lambda::EventInvokeConfig': NO_PRICE,
   'AWS::Lambda::EventSourceMapping': "Lambda's reading of a table's stream is free",
   'AWS::Lambda::Function': 'charged by calls: the schedules that make them have them',
+  'AWS::Lambda::LayerVersion': NO_PRICE,
   'AWS::Lambda::Permission': NO_PRICE,
   'AWS::Lambda::Version': NO_PRICE,
   'AWS::Logs::LogGroup': 'charged by what is written: the schedules have it',
