@@ -14,6 +14,7 @@ export const FREE: Readonly<Record<string, string>> = {
   'AWS::Batch::SchedulingPolicy': NO_PRICE,
   'AWS::CodeDeploy::Application': NO_PRICE,
   'AWS::CodeDeploy::DeploymentGroup': 'free for functions',
+  'AWS::EC2::FlowLog': 'charged by traffic; no machine has any',
   'AWS::EC2::InternetGateway': 'charged by traffic',
   'AWS::EC2::LaunchTemplate': NO_PRICE,
   'AWS::EC2::PlacementGroup': NO_PRICE,
