@@ -5,9 +5,10 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Resumption } from '../core/api/routes.ts'
-import type { DatasetList, DatasetVersions } from '../core/dataset-version.ts'
+import type { DatasetList, DatasetVersion, DatasetVersions } from '../core/dataset-version.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+import type { SentEvent } from '../core/event.ts'
 import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
 import type { RecipeList, UsedRecipeDetail, Validation } from '../core/recipe-view.ts'
 import type { RunStatus } from '../core/run.ts'
@@ -17,18 +18,21 @@ import type { LogPage } from '../core/run-logs.ts'
 import type { RunDetail, RunList } from '../core/run-view.ts'
 import type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.ts'
 import type { TeamView } from '../core/team-view.ts'
-import type { Upload, UploadRequest } from '../core/upload.ts'
+import type { DatasetUploadRequest, Upload, UploadRequest } from '../core/upload.ts'
 import type { Flags } from './settings.ts'
 import { findTarget, type Target } from './target.ts'
 
 export type { Resumption } from '../core/api/routes.ts'
+export type * from '../core/dataset-version.ts'
 export { RoslinError } from '../core/errors.ts'
 export type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
+export type * from '../core/event.ts'
 export type * from '../core/model-view.ts'
 export type * from '../core/recipe-view.ts'
 export type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
 export type * from '../core/run-logs.ts'
 export type * from '../core/run-view.ts'
+export type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.ts'
 export type * from '../core/team-view.ts'
 export type * from '../core/upload.ts'
 export type { Flags, Target }
@@ -115,8 +119,12 @@ export class Client {
   listDatasets = () => this.#send<DatasetList>('GET', '/v1/datasets')
   listDatasetVersions = (name: string) =>
     this.#send<DatasetVersions>('GET', `/v1/datasets/${encodeURIComponent(name)}/versions`)
+  registerDatasetVersion = (name: string, uri: string) =>
+    this.#send<DatasetVersion>('POST', `/v1/datasets/${encodeURIComponent(name)}/versions`, { uri })
+  createDatasetUpload = (name: string, upload: DatasetUploadRequest) =>
+    this.#send<Upload>('POST', `/v1/datasets/${encodeURIComponent(name)}/uploads`, upload)
   sendEvent = (source: string, detail: Record<string, unknown>) =>
-    this.#send<{ eventId: string; recipes: string[] }>('POST', '/v1/events', { source, detail })
+    this.#send<SentEvent>('POST', '/v1/events', { source, detail })
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
   /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */

@@ -1,23 +1,16 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, openAsBlob, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { baseModelFacts, contextTokensOfConfig } from '../core/base-model.ts'
 import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
 import { checkDataset } from '../core/dataset.ts'
-import { RoslinError } from '../core/errors.ts'
+import { type Issue, RoslinError } from '../core/errors.ts'
 import { checkPromptLengths } from '../core/prompt-length.ts'
 import type { Recipe } from '../core/recipe.ts'
 import { tokenCounter } from '../core/tokenizer.ts'
 import type { Client } from './client.ts'
-
-interface LocalFile {
-  readonly path: string
-  /** Its name in the bucket, below the folder of what it belongs to. */
-  readonly name: string
-  readonly sha256: string
-  readonly bytes: number
-}
+import { type LocalFile, localFile, sendFile } from './local-file.ts'
 
 /** The local data, model and benchmarks that a recipe names, checked and hashed; a remote one has no files. */
 export interface LocalInputs {
@@ -48,18 +41,29 @@ export async function checkLocalInputs(recipe: Recipe, recipeFile: string): Prom
   return { dataset, model, benchmarks }
 }
 
-async function checkDataFile(recipe: Recipe, path: string): Promise<LocalFile> {
+async function checkDataFile({ dataset }: Recipe, path: string): Promise<LocalFile> {
+  const issue = { path: 'dataset.source', message: `is ${JSON.stringify(dataset.source)}: no such file` }
+  return readDataFile(
+    path,
+    dataset.format,
+    "Put it there, or change dataset.source; a path is taken from the recipe's own folder.",
+    [issue],
+  )
+}
+
+/** @throws RoslinError DATASET_NOT_FOUND with what to do then, DATASET_INVALID */
+export async function readDataFile(
+  path: string,
+  format: Recipe['dataset']['format'],
+  nextStep: string,
+  issues: readonly Issue[] = [],
+): Promise<LocalFile> {
   if (!existsSync(path) || !statSync(path).isFile()) {
-    throw new RoslinError(
-      'DATASET_NOT_FOUND',
-      `There is no data file ${path}.`,
-      "Put it there, or change dataset.source; a path is taken from the recipe's own folder.",
-      [{ path: 'dataset.source', message: `is ${JSON.stringify(recipe.dataset.source)}: no such file` }],
-    )
+    throw new RoslinError('DATASET_NOT_FOUND', `There is no data file ${path}.`, nextStep, issues)
   }
   const { size } = statSync(path)
   if (size > MAX_DATASET_BYTES) throw datasetTooLarge(path, size)
-  await checkDataset(readFileSync(path), basename(path), recipe.dataset.format)
+  await checkDataset(readFileSync(path), basename(path), format)
   return localFile(path, basename(path))
 }
 
@@ -118,12 +122,6 @@ async function filesOf(folder: string): Promise<{ path: string; name: string }[]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function localFile(path: string, name: string): Promise<LocalFile> {
-  const digest = createHash('sha256')
-  for await (const chunk of createReadStream(path)) digest.update(chunk)
-  return { path, name, sha256: digest.digest('hex'), bytes: statSync(path).size }
-}
-
 /** Sends the local inputs up, those the team does not have yet, and names them in the recipe by where they lie now. */
 export async function sendUp(
   client: Client,
@@ -163,23 +161,11 @@ async function sendFiles(
   for (const { name, sha256 } of files) content.update(`${name}\0${sha256}\n`)
   const contentSha256 = content.digest('hex')
   const uris: string[] = []
-  for (const { path, name, sha256, bytes } of files) {
-    const { uri, put } = await client.createUpload({ contentSha256, fileName: name, sha256, bytes })
-    uris.push(uri)
-    if (!put) continue
-    note(`sending ${name} (${(bytes / 1e6).toFixed(1)} MB)`)
-    const response = await fetch(put.url, {
-      method: 'PUT',
-      headers: put.headers,
-      body: await openAsBlob(path),
-    })
-    if (!response.ok) {
-      throw new RoslinError(
-        'UPLOAD_MISMATCH',
-        `S3 did not take ${path}: ${response.status} ${(await response.text()).slice(0, 200)}.`,
-        'Was the file changed meanwhile? Run the same command again.',
-      )
-    }
+  for (const file of files) {
+    const { name, sha256, bytes } = file
+    const upload = await client.createUpload({ contentSha256, fileName: name, sha256, bytes })
+    uris.push(upload.uri)
+    await sendFile(upload, file, note)
   }
   return uris
 }

@@ -3,12 +3,16 @@ import { Command } from 'commander'
 import { addChaosCommand } from './commands/chaos.ts'
 import { addCompletionCommand } from './commands/completion.ts'
 import { addConfigCommand } from './commands/config.ts'
+import { addDatasetsCommand } from './commands/datasets.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEmbeddedCommands } from './commands/embedded.ts'
 import { addEstimateCommand } from './commands/estimate.ts'
+import { addEventsCommand } from './commands/events.ts'
 import { addLogsCommand } from './commands/logs.ts'
+import { addModelsCommand } from './commands/models.ts'
 import { addOpenCommand } from './commands/open.ts'
 import { addPricesCommand } from './commands/prices.ts'
+import { addRecipesCommand } from './commands/recipes.ts'
 import { addRunCommand } from './commands/run.ts'
 import { addRunsCommand } from './commands/runs.ts'
 import { addSchedulesCommand } from './commands/schedules.ts'
@@ -32,7 +36,11 @@ export function createProgram(): Command {
   addRunCommand(program)
   addRunsCommand(program)
   addLogsCommand(program)
+  addRecipesCommand(program)
+  addDatasetsCommand(program)
+  addModelsCommand(program)
   addSchedulesCommand(program)
+  addEventsCommand(program)
   addOpenCommand(program)
   addPricesCommand(program)
   addTeamCommand(program)

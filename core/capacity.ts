@@ -8,10 +8,12 @@ import type { CapacityOption } from './team.ts'
 /** A team's capacity option, and the queue its deployment gave it. */
 export interface DeployedCapacity extends CapacityOption {
   readonly jobQueueArn: string
+  /** Of training on several nodes; where the option has them. */
+  readonly multiNodeJobDefinitionArn?: string
 }
 
 export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
-  /** The list price on demand: what a Spot instance costs is known only once it runs. */
+  /** The list price on demand of one instance: what a Spot instance costs is known only once it runs. */
   readonly priceUsdPerHour: number
   /** When the price was looked up; missing where it was not. */
   readonly priceCheckedOn?: string
@@ -88,6 +90,9 @@ function refuse(
   const gpus = type.gpu?.count ?? 0
   if (gpus < resources.gpus) return `has ${gpus} GPUs, ${resources.gpus} wanted`
   if (resources.gpus === 0 && gpus > 0) return 'has GPUs, the recipe trains on CPU'
+  const { maxNodes = 1 } = option
+  if (resources.nodes > 1 && option.purchase === 'spot') return 'Batch has no Spot for several nodes'
+  if (resources.nodes > maxNodes) return `has at most ${maxNodes} nodes (maxNodes), ${resources.nodes} wanted`
   if (type.gpu && type.gpu.memoryGiB < (resources.minGpuMemoryGiB ?? 0)) {
     return `has ${type.gpu.memoryGiB} GiB a GPU, ${resources.minGpuMemoryGiB} wanted`
   }

@@ -41,6 +41,7 @@ export const estimateSchema = z.object({
   team: z.string().nullable(),
   region: z.string(),
   epochs: z.int(),
+  nodes: z.int().describe('Instances that train together; the price an hour is of one'),
   model: z.object({ source: z.string(), parameters: z.int() }),
   data: z.object({
     source: z.string(),

@@ -1,31 +1,26 @@
+import { z } from 'zod'
 import { hasEnded, type RunStatus } from './run.ts'
-import type { StartedBy } from './started-by.ts'
+import { startedBySchema } from './started-by.ts'
 
 /** What can become of an occasion to start a run. */
 export const FIRING_STATUSES = ['waiting', 'starting', 'started', 'skipped', 'refused', 'missed'] as const
 export type FiringStatus = (typeof FIRING_STATUSES)[number]
 
 /** One occasion on which a schedule or a trigger wanted a run, and what became of it. */
-export interface Firing {
-  /** The schedule or trigger. */
-  readonly origin: string
-  /** The time due, or the trigger's count. */
-  readonly key: string
-  readonly status: FiringStatus
-  readonly at: string
-  readonly startedBy: StartedBy
-  readonly runId?: string
-  /** Why there is no run, or not yet. */
-  readonly note?: string
-  /** The error's, where the run was refused. */
-  readonly code?: string
-  /** Skipped: the run whose inputs are still all there is. */
-  readonly sameAs?: string
-  /** Waiting: for this run's end. */
-  readonly after?: string
-  /** Waiting: until then. */
-  readonly dueAt?: string
-}
+export const firingSchema = z.object({
+  origin: z.string().describe('The schedule or trigger'),
+  key: z.string().describe("The time due, or the trigger's count"),
+  status: z.enum(FIRING_STATUSES),
+  at: z.string(),
+  startedBy: startedBySchema,
+  runId: z.ulid().optional(),
+  note: z.string().optional().describe('Why there is no run, or not yet'),
+  code: z.string().optional().describe("The error's, where the run was refused"),
+  sameAs: z.string().optional().describe('Skipped: the run whose inputs are still all there is'),
+  after: z.string().optional().describe("Waiting: for this run's end"),
+  dueAt: z.string().optional().describe('Waiting: until then'),
+})
+export type Firing = z.output<typeof firingSchema>
 
 export const scheduleOrigin = (name: string) => `schedule.${name}`
 

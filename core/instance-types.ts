@@ -11,6 +11,8 @@ interface Gpu {
 export interface InstanceType {
   readonly vcpus: number
   readonly memoryGiB: number
+  /** Network cards with an Elastic Fabric Adapter; missing where the type has none. */
+  readonly efaCards?: number
   readonly gpu?: Gpu & { readonly count: number; readonly memoryGiB: number }
 }
 
@@ -30,10 +32,10 @@ export const INSTANCE_TYPES = {
   'g5.12xlarge': { vcpus: 48, memoryGiB: 192, gpu: { ...A10G, count: 4, memoryGiB: 24 } },
   'g5.48xlarge': { vcpus: 192, memoryGiB: 768, gpu: { ...A10G, count: 8, memoryGiB: 24 } },
   'g6e.12xlarge': { vcpus: 48, memoryGiB: 384, gpu: { ...L40S, count: 4, memoryGiB: 48 } },
-  'p3dn.24xlarge': { vcpus: 96, memoryGiB: 768, gpu: { ...V100, count: 8, memoryGiB: 32 } },
-  'p4d.24xlarge': { vcpus: 96, memoryGiB: 1152, gpu: { ...A100, count: 8, memoryGiB: 40 } },
-  'p4de.24xlarge': { vcpus: 96, memoryGiB: 1152, gpu: { ...A100, count: 8, memoryGiB: 80 } },
-  'p5.48xlarge': { vcpus: 192, memoryGiB: 2048, gpu: { ...H100, count: 8, memoryGiB: 80 } },
+  'p3dn.24xlarge': { vcpus: 96, memoryGiB: 768, efaCards: 1, gpu: { ...V100, count: 8, memoryGiB: 32 } },
+  'p4d.24xlarge': { vcpus: 96, memoryGiB: 1152, efaCards: 4, gpu: { ...A100, count: 8, memoryGiB: 40 } },
+  'p4de.24xlarge': { vcpus: 96, memoryGiB: 1152, efaCards: 4, gpu: { ...A100, count: 8, memoryGiB: 80 } },
+  'p5.48xlarge': { vcpus: 192, memoryGiB: 2048, efaCards: 32, gpu: { ...H100, count: 8, memoryGiB: 80 } },
 } as const satisfies Record<string, InstanceType>
 
 export type InstanceTypeName = keyof typeof INSTANCE_TYPES

@@ -21,11 +21,11 @@ export interface MemoryFit {
   readonly reason: string
 }
 
-/** Whether the training state fits: sharded over the GPUs by ZeRO-3, or in the one CPU process. */
+/** Whether the training state fits: sharded over the GPUs of all nodes by ZeRO-3; on a CPU, whole in each node's process. */
 export function memoryFit(recipe: Recipe, parameters: number, instance: InstanceType): MemoryFit {
   const { method } = recipe.training
   const onGpu = recipe.resources.gpus > 0 && instance.gpu !== undefined
-  const devices = onGpu ? recipe.resources.gpus : 1
+  const devices = onGpu ? recipe.resources.gpus * recipe.resources.nodes : 1
   const bytes = (onGpu ? STATE_BYTES : CPU_STATE_BYTES)[method]
   const availableGiB = (onGpu ? (instance.gpu?.memoryGiB ?? 0) : instance.memoryGiB) * USABLE_FRACTION
   const neededGiB = (parameters * bytes) / devices / GIB + (onGpu ? WORKING_GIB : 1)

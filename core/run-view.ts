@@ -84,6 +84,7 @@ const attemptSchema = z.object({
   executions: z
     .array(
       z.object({
+        node: z.int().optional().describe('Of a job of several nodes: whose container; the main one is 0'),
         startedAt: at,
         stoppedAt: at.optional(),
         exitCode: z.int().optional(),
@@ -128,7 +129,7 @@ export function runDetail(
 ): RunDetail {
   return {
     ...run,
-    attempts,
+    attempts: attempts.map(({ position: _, ...attempt }: Attempt & Position) => attempt),
     costUsd: costUsd(attempts, run.options ?? [], runClock(run, now)),
     elapsedSeconds: elapsed(run, now),
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { overridesSchema, shallowJson } from './deployed-recipe.ts'
-import type { Firing } from './firing.ts'
+import { firingSchema } from './firing.ts'
 import { recipeSchema, slugSchema } from './recipe.ts'
 import { expressionProblem, timeZoneProblem } from './schedule-expression.ts'
 
@@ -105,16 +105,20 @@ export function schedulerTarget(target: SchedulerTarget, input: string) {
 }
 
 /** A schedule as the API shows it. */
-export interface ScheduleView extends Omit<Schedule, 'recipe'> {
-  readonly recipeName: string
-  /** The next three; none while it is paused. */
-  readonly nextFirings: readonly string[]
-  /** The newest first. */
-  readonly lastFirings: readonly Firing[]
-  /** Times due since it was last changed that nothing was heard of. */
-  readonly missed: readonly string[]
-}
+export const scheduleViewSchema = z
+  .object({
+    ...timing,
+    source: z.enum(['file', 'api']),
+    recipeName: z.string(),
+    nextFirings: z.array(z.string()).readonly().describe('The next three; none while it is paused'),
+    lastFirings: z.array(firingSchema).readonly().describe('The newest first'),
+    missed: z
+      .array(z.string())
+      .readonly()
+      .describe('Times due since it was last changed that nothing was heard of'),
+  })
+  .meta({ id: 'Schedule' })
+export type ScheduleView = z.output<typeof scheduleViewSchema>
 
-export interface ScheduleList {
-  readonly schedules: readonly ScheduleView[]
-}
+export const scheduleListSchema = z.object({ schedules: z.array(scheduleViewSchema).readonly() })
+export type ScheduleList = z.output<typeof scheduleListSchema>

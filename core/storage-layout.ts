@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer'
+
 /** Where things lie in the team's bucket. Every prefix is named here once; folders end in a slash. */
 export interface StorageLayout {
   /** A local file or folder sent up by the CLI, by the content's sha256. */
@@ -59,7 +61,12 @@ export interface S3Location {
   readonly key: string
 }
 
+/** Longer ones S3 does not take. */
+const MAX_KEY_BYTES = 1024
+
+/** Undefined for what S3 could not be asked for. */
 export function parseS3Uri(uri: string): S3Location | undefined {
-  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/.exec(uri)
-  return match?.[1] && match[2] ? { bucket: match[1], key: match[2] } : undefined
+  const [, bucket, key] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.+)$/s.exec(uri) ?? []
+  if (!bucket || !key?.isWellFormed() || Buffer.byteLength(key) > MAX_KEY_BYTES) return undefined
+  return { bucket, key }
 }

@@ -3,6 +3,9 @@ import { RoslinError } from './errors.ts'
 import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { alarmsSchema, dashboardSchema } from './team-alarms.ts'
+import { encryptionSchema, retentionSchema } from './team-state.ts'
+import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
 const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
@@ -22,6 +25,7 @@ const capacityOption = z
       .regex(/^ami-[0-9a-f]{8,17}$/)
       .optional()
       .describe("The team's own machine image; p3 instances need one, AWS has none for Volta any more"),
+    maxNodes: z.int().min(1).max(32).default(1),
   })
   .superRefine(({ instanceType: name, amiId }, context) => {
     const { gpu }: InstanceType = INSTANCE_TYPES[name]
@@ -68,11 +72,7 @@ export const teamSchema = z.strictObject({
     ),
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
   capacity,
-  trainerImage: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  trainerImage: trainerImageSchema,
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
   budget: z
     .strictObject({
@@ -102,6 +102,10 @@ export const teamSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  encryption: encryptionSchema,
+  retention: retentionSchema.prefault({}),
+  alarms: alarmsSchema,
+  dashboard: dashboardSchema,
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

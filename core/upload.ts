@@ -1,28 +1,47 @@
 import { z } from 'zod'
+import { MAX_DATASET_BYTES } from './data-file.ts'
 
-/** S3 takes at most this in one PUT. Larger models come from the Hub or are copied to the bucket by other means. */
+/** S3 takes at most this in one POST. Larger models come from the Hub or are copied to the bucket by other means. */
 const MAX_BYTES = 5 * 2 ** 30
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
+
+/** One file, as S3 is to take it. */
+const file = {
+  sha256: sha256Hex.describe("The file's own"),
+  bytes: z.int().min(1).max(MAX_BYTES),
+}
 
 export const uploadRequestSchema = z.strictObject({
   contentSha256: sha256Hex.describe(
     'Names the folder: the hash of the file, or of all that is uploaded together',
   ),
-  sha256: sha256Hex.describe("The file's own"),
+  ...file,
   fileName: z
     .string()
     .max(512)
     .regex(/^(?!.*\.\.)[\w.-]+(\/[\w.-]+)*$/, 'a file name, folders by /'),
-  bytes: z.int().min(1).max(MAX_BYTES),
 })
 export type UploadRequest = z.output<typeof uploadRequestSchema>
 
+/** A data set's file on its way to become a version. */
+export const datasetUploadRequestSchema = z.strictObject({
+  ...file,
+  bytes: file.bytes.max(MAX_DATASET_BYTES),
+  fileName: z
+    .string()
+    .max(255)
+    .regex(/^(?!\.+$)[\w.-]+$/, 'a file name without folders'),
+})
+export type DatasetUploadRequest = z.output<typeof datasetUploadRequestSchema>
+
 export const uploadSchema = z.object({
   uri: z.string(),
-  put: z
-    .object({ url: z.string(), headers: z.record(z.string(), z.string()) })
+  post: z
+    .object({ url: z.string(), fields: z.record(z.string(), z.string()) })
     .nullable()
-    .describe('Where to PUT the file, with these headers; null when the team already has it'),
+    .describe(
+      'Where to POST a form of these fields and, last, `file`: S3 takes that very file alone, for 15 minutes; null when the team already has it',
+    ),
 })
 export type Upload = z.output<typeof uploadSchema>

@@ -26,6 +26,7 @@ export function addTeamStacks(
     env,
     stackName: name('State'),
     description: `Roslin, team ${team.name}: runs, models, data`,
+    team,
   })
   const controlPlane = new ControlPlaneStack(scope, name('ControlPlane'), {
     env,

@@ -9,6 +9,8 @@ const deployedCapacity = z.object({
   purchase: z.enum(['on-demand', 'spot']),
   waitMinutes: z.number(),
   amiId: z.string().optional(),
+  maxNodes: z.number().default(1),
+  multiNodeJobDefinitionArn: z.string().optional(),
   jobQueueArn: z.string(),
 })
 

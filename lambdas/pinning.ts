@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, NotFound } from '@aws-sdk/client-s3'
+import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { z } from 'zod'
 import { baseModelFacts, contextTokensOfConfig, hubRepository } from '../core/base-model.ts'
-import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
 import { type DataSize, sizeOfRows } from '../core/data-size.ts'
 import { checkDataset, checkedRows } from '../core/dataset.ts'
 import { RoslinError } from '../core/errors.ts'
@@ -11,6 +10,7 @@ import { checkPromptLengths } from '../core/prompt-length.ts'
 import type { Recipe } from '../core/recipe.ts'
 import { parseS3Uri } from '../core/storage-layout.ts'
 import { s3 } from './clients.ts'
+import { readDatasetFile } from './dataset-file.ts'
 import { readJson } from './s3-json.ts'
 import { findModelTokenCounter, findTokenCounter } from './tokenizer.ts'
 
@@ -50,30 +50,8 @@ export async function datasetSize(recipe: Recipe, bucket: string): Promise<DataS
   return sizeOfRows(recipe, await checkedRows(bytes, name, recipe.dataset.format), countTokens)
 }
 
-async function readDataset(recipe: Recipe, bucket: string): Promise<{ bytes: Uint8Array; name: string }> {
-  const { source } = recipe.dataset
-  const at = parseS3Uri(source)
-  const notFound = (why: string) =>
-    new RoslinError(
-      'DATASET_NOT_FOUND',
-      `There is no data file ${source}: ${why}.`,
-      `Give a local file (the CLI sends it up) or an object under s3://${bucket}/.`,
-      [{ path: 'dataset.source', message: why }],
-    )
-  if (!at) throw notFound('it is no s3:// URI')
-  if (at.bucket !== bucket) throw notFound("it is not in the team's bucket")
-  const object = { Bucket: at.bucket, Key: at.key }
-  const head = await s3.send(new HeadObjectCommand(object)).catch((error) => {
-    if (error instanceof NotFound) return undefined
-    throw error
-  })
-  if (!head) throw notFound('nothing is stored there')
-  const { ContentLength = 0 } = head
-  if (ContentLength > MAX_DATASET_BYTES) throw datasetTooLarge(source, ContentLength)
-  const { Body } = await s3.send(new GetObjectCommand(object))
-  const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array()
-  return { bytes, name: at.key.split('/').at(-1) ?? source }
-}
+const readDataset = (recipe: Recipe, bucket: string) =>
+  readDatasetFile(recipe.dataset.source, bucket, 'dataset.source')
 
 async function pinModel(recipe: Recipe, bucket: string): Promise<PinnedInputs['model']> {
   const repository = hubRepository(recipe.baseModel.source)

@@ -12,6 +12,7 @@ import {
 import { z } from 'zod'
 import { type Schedule, schedulerProperties, schedulerTarget, scheduleSchema } from '../core/schedule.ts'
 import { rateMinutes } from '../core/schedule-expression.ts'
+import type { RequestIdentity } from '../core/store/request-store.ts'
 import { variable } from './environment.ts'
 
 const scheduler = new SchedulerClient({})
@@ -36,12 +37,13 @@ function target() {
 
 const named = (Name: string) => ({ Name, GroupName: variable('SCHEDULE_GROUP_NAME') })
 
-/** False where there is one of that name. A rate fires first when it has passed once. */
-export async function createSchedule(schedule: Schedule): Promise<boolean> {
+/** False where there is one of that name that another request made. A rate fires first when it has passed once. */
+export async function createSchedule(schedule: Schedule, { id, at }: RequestIdentity): Promise<boolean> {
   const minutes = rateMinutes(schedule.expression)
-  const StartDate = minutes === undefined ? undefined : new Date(Date.now() + minutes * 60_000)
+  const StartDate = minutes === undefined ? undefined : new Date(Date.parse(at) + minutes * 60_000)
   return created({
     ...named(schedule.name),
+    ClientToken: id,
     ...schedulerProperties(schedule, target()),
     ...(StartDate && { StartDate }),
   })

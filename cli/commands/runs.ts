@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { RUN_STATUSES } from '../../core/run.ts'
 import { deploymentCommand, wholeNumber } from './options.ts'
 import { addRunActions } from './run-actions.ts'
+import { addRunFiles } from './run-files.ts'
 
 export function addRunsCommand(program: Command): void {
   const runs = program.command('runs').description('look at runs, end them, go on with them')
@@ -30,4 +31,5 @@ export function addRunsCommand(program: Command): void {
     .action(async (runId, options) => (await import('../actions/runs.ts')).watchRun(runId, options))
 
   addRunActions(runs)
+  addRunFiles(runs)
 }

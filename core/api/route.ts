@@ -10,18 +10,18 @@ export interface Route<
   Body extends z.ZodType = z.ZodType,
   Answer extends z.ZodType = z.ZodType,
 > {
-  readonly method: 'get' | 'post'
+  readonly method: 'get' | 'post' | 'delete'
   /** Parameters in braces, as OpenAPI has them. */
   readonly path: `/v1/${string}`
   readonly tag: string
   readonly summary: string
   readonly params: Params
   readonly query: Query
-  /** Null where the method has none. */
+  /** Null where it takes none. */
   readonly body: Body | null
   readonly answer: Answer
   /** Of an answer that is no error. */
-  readonly status: 200 | 201
+  readonly status: 200 | 201 | 202 | 204
   /** What may be wrong, beside what may be with every request. */
   readonly errors: readonly ErrorCode[]
 }
@@ -52,20 +52,38 @@ export function get<
   return { ...given, method: 'get', path, params, query, body: null, status: 200, errors }
 }
 
-export function post<Answer extends z.ZodType, Body extends z.ZodType, Params extends ObjectSchema = None>(
+export function post<
+  Answer extends z.ZodType,
+  Body extends z.ZodType = z.ZodNever,
+  Params extends ObjectSchema = None,
+>(
   path: Route['path'],
   given: {
     readonly tag: string
     readonly summary: string
     readonly answer: Answer
-    readonly body: Body
-    readonly status?: 200 | 201
+    readonly body?: Body
+    readonly status?: 200 | 201 | 202
     readonly params?: Params
     readonly errors?: readonly ErrorCode[]
   },
 ): Route<Params, None, Body, Answer> {
-  const { params = none as ObjectSchema as Params, status = 200, errors = [] } = given
-  return { ...given, method: 'post', path, params, query: none, status, errors }
+  const { params = none as ObjectSchema as Params, body = null, status = 200, errors = [] } = given
+  return { ...given, method: 'post', path, params, query: none, body, status, errors }
+}
+
+/** Nothing is left to say of what is gone. */
+export function del<Params extends ObjectSchema>(
+  path: Route['path'],
+  given: {
+    readonly tag: string
+    readonly summary: string
+    readonly params: Params
+    readonly errors?: readonly ErrorCode[]
+  },
+): Route<Params, None, z.ZodNever, z.ZodNull> {
+  const { errors = [] } = given
+  return { ...given, method: 'delete', path, query: none, body: null, answer: z.null(), status: 204, errors }
 }
 
 /** Seen by all: malformed, too large, without a route, ours, or refused by API Gateway. */

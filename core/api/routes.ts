@@ -10,7 +10,8 @@ import { evaluationSchema, metricsSchema, profileSchema } from '../run-files.ts'
 import { logPageSchema } from '../run-logs.ts'
 import { runDetailSchema, runListSchema } from '../run-view.ts'
 import { teamViewSchema } from '../team-view.ts'
-import { uploadRequestSchema, uploadSchema } from '../upload.ts'
+import { AUTOMATION_ROUTES } from './automation-routes.ts'
+import { DATA_ROUTES } from './data-routes.ts'
 import { pageQuerySchema, runListQuerySchema } from './list-query.ts'
 import { get, post } from './route.ts'
 
@@ -185,12 +186,8 @@ export const ROUTES = {
     answer: modelVersionSchema,
     errors: ['MODEL_VERSION_NOT_FOUND'],
   }),
-  createUpload: post('/v1/uploads', {
-    tag: 'Data',
-    summary: 'Where to PUT a local file: under its content’s hash, so the same file is sent once',
-    body: uploadRequestSchema,
-    answer: uploadSchema,
-  }),
+  ...DATA_ROUTES,
+  ...AUTOMATION_ROUTES,
 }
 
 export type Routes = typeof ROUTES

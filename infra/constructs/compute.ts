@@ -81,6 +81,13 @@ export class Compute extends Construct {
     policy(this.terminateJobs())
   }
 
+  /** To look at jobs; Batch's Describe knows no resources. */
+  grantDescribeJobs(grantee: IGrantable): void {
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
+    )
+  }
+
   /** Batch makes a job's id when it is submitted; whose it is, its tag says, which the flow gives it. */
   terminateJobs(): PolicyStatement {
     return new PolicyStatement({

@@ -49,6 +49,8 @@ export class Handler extends LambdaFunction {
         ...props.environment,
         NODE_OPTIONS: '--enable-source-maps',
       },
+      // Of those that are published, runs under way may still use the former ones.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...(props.deadLetterQueue && { deadLetterQueue: props.deadLetterQueue }),
     })
   }

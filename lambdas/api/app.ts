@@ -1,21 +1,22 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { RoslinError } from '../../core/errors.ts'
-import { datasetRoutes } from './datasets.ts'
+import { datasetHandlers } from './datasets.ts'
 import { createEstimate } from './estimates.ts'
-import { eventRoutes } from './events.ts'
+import { sendEvent } from './events.ts'
 import { getRunLogs } from './logs.ts'
 import { modelHandlers } from './models.ts'
 import { openApiDocument } from './openapi.ts'
 import { problem } from './problem.ts'
 import { recipeHandlers } from './recipes.ts'
+import { requestLog } from './request-log.ts'
 import { runActionHandlers } from './run-actions.ts'
 import { runFileHandlers } from './run-files.ts'
 import { runHandlers } from './runs.ts'
-import { scheduleRoutes } from './schedules.ts'
+import { scheduleHandlers } from './schedules.ts'
 import { serve } from './serve.ts'
 import { getHealth, getTeam } from './team.ts'
-import { createUpload } from './uploads.ts'
+import { uploadHandlers } from './uploads.ts'
 
 /** A recipe with its prompts, which must fit an item of the table (400 KB); data goes up to S3 directly. */
 const MAX_BODY_BYTES = 256 * 1024
@@ -23,6 +24,7 @@ const MAX_BODY_BYTES = 256 * 1024
 /** The HTTP API, version 1. Who may call it is API Gateway's business: every route asks for a signed request. */
 export const app = new Hono()
 
+app.use(requestLog)
 app.use(
   bodyLimit({
     maxSize: MAX_BODY_BYTES,
@@ -47,11 +49,11 @@ serve(app, {
   createEstimate,
   ...recipeHandlers,
   ...modelHandlers,
-  createUpload,
+  ...uploadHandlers,
+  ...datasetHandlers,
+  ...scheduleHandlers,
+  sendEvent,
 })
-app.route('/v1/schedules', scheduleRoutes)
-app.route('/v1/datasets', datasetRoutes)
-app.route('/v1/events', eventRoutes)
 
 app.notFound((context) =>
   problem(

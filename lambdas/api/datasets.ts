@@ -1,28 +1,25 @@
-import { Hono } from 'hono'
-import type { DatasetList, DatasetVersions } from '../../core/dataset-version.ts'
 import { RoslinError } from '../../core/errors.ts'
-import { slugSchema } from '../../core/recipe.ts'
 import { datasets } from '../clients.ts'
+import { readDatasetFile } from '../dataset-file.ts'
+import { variable } from '../environment.ts'
+import { registerDataset } from '../triggers/register-dataset.ts'
+import type { Handlers } from './serve.ts'
 
-export const datasetRoutes = new Hono()
+const listDatasets: Handlers['listDatasets'] = async () => ({ datasets: await datasets.list() })
 
-datasetRoutes.get('/', async (context) =>
-  context.json({ datasets: await datasets.list() } satisfies DatasetList),
-)
+const listDatasetVersions: Handlers['listDatasetVersions'] = async ({ params: { name } }) => {
+  const [versions, rejections] = await Promise.all([datasets.versions(name), datasets.rejections(name)])
+  if (versions.length > 0 || rejections.length > 0) return { name, versions, rejections }
+  throw new RoslinError(
+    'DATASET_UNKNOWN',
+    `No file of a data set ${name} has arrived.`,
+    "`roslin datasets upload` sends one; or put it under incoming/<name>/ in the team's bucket. GET /v1/datasets shows those there are.",
+  )
+}
 
-/** The versions of one, and the files that could not be one. */
-datasetRoutes.get('/:name/versions', async (context) => {
-  const name = context.req.param('name')
-  const isName = slugSchema.safeParse(name).success
-  const [versions, rejections] = isName
-    ? await Promise.all([datasets.versions(name), datasets.rejections(name)])
-    : [[], []]
-  if (versions.length === 0 && rejections.length === 0) {
-    throw new RoslinError(
-      'DATASET_UNKNOWN',
-      `No file of a data set ${JSON.stringify(name)} has arrived.`,
-      "Put one under incoming/<name>/ in the team's bucket; GET /v1/datasets shows those there are.",
-    )
-  }
-  return context.json({ name, versions, rejections } satisfies DatasetVersions)
-})
+const registerDatasetVersion: Handlers['registerDatasetVersion'] = async ({ params, body, request }) => {
+  const file = await readDatasetFile(body.uri, variable('BUCKET_NAME'), 'uri')
+  return registerDataset(params.name, file, { from: body.uri, createdAt: request.at })
+}
+
+export const datasetHandlers = { listDatasets, listDatasetVersions, registerDatasetVersion }

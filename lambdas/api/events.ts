@@ -1,29 +1,11 @@
-import { Hono } from 'hono'
-import { ulid } from 'ulid'
-import { z } from 'zod'
-import { shallowJson } from '../../core/deployed-recipe.ts'
 import { RoslinError } from '../../core/errors.ts'
-import { eventOccasion, eventSource } from '../../core/trigger.ts'
+import { eventOccasion } from '../../core/trigger.ts'
 import { deployedTriggers } from '../triggers/deployed-triggers.ts'
 import { openWindow } from '../triggers/open-window.ts'
-import { parseBody } from './input.ts'
-
-/** It is kept with each run that it starts. */
-const MAX_DETAIL_CHARACTERS = 4096
-
-const newEvent = z.strictObject({
-  source: eventSource,
-  detail: shallowJson
-    .transform((detail) => JSON.stringify(detail))
-    .pipe(z.string().max(MAX_DETAIL_CHARACTERS, `at most ${MAX_DETAIL_CHARACTERS} characters of JSON`))
-    .prefault({}),
-})
-
-export const eventRoutes = new Hono()
+import type { Handlers } from './serve.ts'
 
 /** Something happened in another system: the recipes whose trigger names it start, each after its trigger's window. */
-eventRoutes.post('/', async (context) => {
-  const { source, detail } = await parseBody(newEvent, context)
+export const sendEvent: Handlers['sendEvent'] = async ({ body: { source, detail }, request }) => {
   const triggers = deployedTriggers('event', source)
   if (triggers.length === 0) {
     throw new RoslinError(
@@ -33,9 +15,9 @@ eventRoutes.post('/', async (context) => {
       [{ path: 'source', message: 'no trigger names it' }],
     )
   }
-  const eventId = ulid()
+  const eventId = request.id
   for (const trigger of triggers) {
     await openWindow(trigger, eventOccasion(trigger.recipe, { source, eventId, detail }))
   }
-  return context.json({ eventId, recipes: triggers.map(({ recipe }) => recipe.name) }, 202)
-})
+  return { eventId, recipes: triggers.map(({ recipe }) => recipe.name) }
+}

@@ -58,7 +58,7 @@ function operation(operationId: string, route: Route): ZodOpenApiOperationObject
     responses: {
       [route.status]: {
         description: 'As asked',
-        content: { 'application/json': { schema: route.answer } },
+        ...(route.status !== 204 && { content: { 'application/json': { schema: route.answer } } }),
       },
       ...problems(errors),
     },

@@ -1,93 +1,83 @@
-import { Hono } from 'hono'
 import { checkRemote, inBucket, withOverrides } from '../../core/deployed-recipe.ts'
 import { RoslinError } from '../../core/errors.ts'
 import { scheduleOrigin } from '../../core/firing.ts'
 import { missedTimes } from '../../core/missed-times.ts'
-import {
-  newScheduleSchema,
-  RETRY_MINUTES,
-  type ScheduleList,
-  type ScheduleView,
-} from '../../core/schedule.ts'
+import { RETRY_MINUTES, type ScheduleView } from '../../core/schedule.ts'
 import { nextFirings } from '../../core/schedule-expression.ts'
 import { firingView } from '../../core/store/firing-store.ts'
 import { firings } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import {
-  createSchedule,
+  createSchedule as create,
   deleteSchedule,
   findSchedule,
-  listSchedules,
+  listSchedules as list,
   pauseSchedule,
   type StoredSchedule,
 } from '../scheduler.ts'
-import { parseBody } from './input.ts'
+import type { Handlers } from './serve.ts'
 
 const SHOWN = 10
 const NEXT = 3
 
-export const scheduleRoutes = new Hono()
+type ScheduleHandlers = Pick<
+  Handlers,
+  'listSchedules' | 'createSchedule' | 'getSchedule' | 'pauseSchedule' | 'resumeSchedule' | 'deleteSchedule'
+>
 
-scheduleRoutes.get('/', async (context) => {
-  const stored = await listSchedules()
-  return context.json({ schedules: await Promise.all(stored.map(view)) } satisfies ScheduleList)
-})
-
-scheduleRoutes.post('/', async (context) => {
-  const { recipe: given, overrides, ...timing } = await parseBody(newScheduleSchema, context)
-  const recipe = checkRemote(withOverrides(given, overrides), `schedule ${timing.name}`)
-  const created = await createSchedule({
-    ...timing,
-    source: 'api',
-    recipe: inBucket(recipe, deployment().bucket),
-  })
-  if (!created) {
-    throw new RoslinError(
-      'SCHEDULE_EXISTS',
-      `There is a schedule ${timing.name} already.`,
-      'Give another name, or delete that one first.',
-      [{ path: 'name', message: `${timing.name} is taken` }],
-    )
-  }
-  return context.json(await view(await found(timing.name)), 201)
-})
-
-scheduleRoutes.get('/:name', async (context) =>
-  context.json(await view(await found(context.req.param('name')))),
-)
-
-for (const [action, paused] of [
-  ['pause', true],
-  ['resume', false],
-] as const) {
-  scheduleRoutes.post(`/:name/${action}`, async (context) => {
-    const { schedule } = await found(context.req.param('name'))
-    if (schedule.paused !== paused) await pauseSchedule(schedule.name, paused)
-    return context.json(await view(await found(schedule.name)))
-  })
+export const scheduleHandlers: ScheduleHandlers = {
+  listSchedules: async () => ({ schedules: await Promise.all((await list()).map(view)) }),
+  createSchedule: async ({ body: { recipe: given, overrides, ...timing }, request }) => {
+    const recipe = checkRemote(withOverrides(given, overrides), `schedule ${timing.name}`)
+    const schedule = {
+      ...timing,
+      source: 'api' as const,
+      recipe: inBucket(recipe, deployment().bucket),
+    }
+    if (!(await create(schedule, request))) throw taken(timing.name)
+    return view(await found(timing.name))
+  },
+  getSchedule: async ({ params: { name } }) => view(await found(name)),
+  pauseSchedule: ({ params: { name } }) => setPaused(name, true),
+  resumeSchedule: ({ params: { name } }) => setPaused(name, false),
+  deleteSchedule: async ({ params: { name } }) => {
+    const { schedule } = await found(name)
+    if (schedule.source === 'file') throw ofFile(name)
+    await deleteSchedule(name)
+    return null
+  },
 }
 
-scheduleRoutes.delete('/:name', async (context) => {
-  const { schedule } = await found(context.req.param('name'))
-  if (schedule.source === 'file') {
-    throw new RoslinError(
-      'SCHEDULE_OF_FILE',
-      `Schedule ${schedule.name} is one of the team file: the next deployment would not bring it back.`,
-      'Take it out of the team file and deploy, or pause it.',
-    )
-  }
-  await deleteSchedule(schedule.name)
-  return context.body(null, 204)
-})
+async function setPaused(name: string, paused: boolean): Promise<ScheduleView> {
+  const { schedule } = await found(name)
+  if (schedule.paused !== paused) await pauseSchedule(name, paused)
+  return view(await found(name))
+}
+
+function taken(name: string): RoslinError {
+  return new RoslinError(
+    'SCHEDULE_EXISTS',
+    `There is a schedule ${name} already.`,
+    'Give another name, or delete that one first.',
+    [{ path: 'name', message: `${name} is taken` }],
+  )
+}
+
+function ofFile(name: string): RoslinError {
+  return new RoslinError(
+    'SCHEDULE_OF_FILE',
+    `Schedule ${name} is one of the team file: the next deployment would not bring it back.`,
+    'Take it out of the team file and deploy, or pause it.',
+  )
+}
 
 /** @throws RoslinError SCHEDULE_NOT_FOUND */
 async function found(name: string): Promise<StoredSchedule> {
-  // EventBridge Scheduler takes no other names.
-  const stored = /^[\w-]{1,40}$/.test(name) ? await findSchedule(name) : undefined
+  const stored = await findSchedule(name)
   if (stored) return stored
   throw new RoslinError(
     'SCHEDULE_NOT_FOUND',
-    `There is no schedule ${JSON.stringify(name)}.`,
+    `There is no schedule ${name}.`,
     'GET /v1/schedules (or `roslin schedules list`) shows those there are.',
   )
 }

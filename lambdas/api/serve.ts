@@ -36,7 +36,10 @@ export function serve(app: Hono, handlers: Handlers): void {
         request,
         caller: caller(context),
       }
-      return Response.json(await handler(given), { status: route.status })
+      const answered = await handler(given)
+      return route.status === 204
+        ? new Response(null, { status: 204 })
+        : Response.json(answered, { status: route.status })
     }
     app.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), (context) =>
       route.method === 'post'

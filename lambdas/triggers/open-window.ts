@@ -15,8 +15,8 @@ export async function openWindow(trigger: Trigger, occasion: Occasion): Promise<
     if (latest?.subject !== undefined && latest.subject >= occasion.subject) {
       // Whoever opened it may have died before it was to be closed.
       if (latest.status === 'waiting') return close(origin, latest.key, latest.dueAt)
-      // Two events of one moment are two; a version is taken once.
-      if (trigger.kind !== 'event') return
+      // Two events of one moment are two; a version, or one event sent again, is taken once.
+      if (trigger.kind !== 'event' || latest.subject === occasion.subject) return
     }
     if (latest?.status === 'waiting') {
       if (await firings.join(latest, occasion)) return

@@ -26,6 +26,8 @@ describe('an S3 URI', () => {
     's3://Bucket/key',
     's3:///key',
     'https://b/key',
+    's3://bucket/half-\ud800',
+    `s3://bucket/${'ü'.repeat(513)}`,
   ])('is not %j', (text) => {
     expect(parseS3Uri(text)).toBeUndefined()
   })

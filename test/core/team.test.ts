@@ -30,15 +30,25 @@ describe('a team', () => {
     expect(parseTeam(team())).toEqual({
       name: 'speech',
       region: 'eu-west-1',
-      capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
+      capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60, maxNodes: 1 }],
+      trainerImage: { variant: 'main' },
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
       notifications: { emails: [] },
+      alarms: {
+        enabled: true,
+        stuckRunMinutes: 60,
+        budgetPercent: 80,
+        runbook: 'docs/operations.md',
+      },
+      dashboard: true,
       logRetentionDays: 90,
       schedules: [],
       tags: {},
       triggers: [],
+      encryption: 'team-key',
+      retention: { oldVersionsDays: 30, deletedCheckpointsDays: 3 },
     })
   })
 

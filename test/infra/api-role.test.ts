@@ -30,6 +30,7 @@ describe("the API's role", () => {
       'batch',
       'dynamodb',
       'iam',
+      'kms',
       'logs',
       's3',
       'scheduler',
@@ -60,10 +61,11 @@ describe("the API's role", () => {
     expect(actionsOn('s3').filter((action) => /Delete|Policy|Acl/.test(action))).toEqual([])
   })
 
-  it('writes to the bucket only what is sent up, and how jobs are to stop', () => {
+  it('writes to the bucket only what is sent up, versions of data sets, and how jobs are to stop', () => {
     const written = resourcesFor('s3:PutObject')
-    expect(written).toHaveLength(2)
     expect(written.map((resource) => /"(\/[^"]*)"\]\]/.exec(resource)?.[1]).sort()).toEqual([
+      '/datasets/*',
+      '/incoming/*',
       '/runs/*/stops/*.json',
       '/uploads/*',
     ])

@@ -22,11 +22,14 @@ export interface Resource {
   readonly UpdateReplacePolicy?: string
 }
 
+/** Prebuilt, as a team names it. */
+export const TRAINER_IMAGE = `registry.example/trainer@sha256:${'a'.repeat(64)}`
+
 /** A team with each kind of capacity: Spot and on demand, GPUs with AWS's machine image and with the team's own, and CPU. */
 export const everyCapacity = {
   name: 'speech',
   region: 'us-east-1',
-  trainerImage: 'trainer:1',
+  trainerImage: TRAINER_IMAGE,
   capacity: [
     { instanceType: 'p4d.24xlarge', purchase: 'spot', waitMinutes: 15 },
     { instanceType: 'p4d.24xlarge', waitMinutes: 30 },

@@ -18,6 +18,8 @@ class FileBody(mmap.mmap):
     path: str
     temporary: bool
     md5: str | None
+    # Of a form: what it was read into.
+    parts: list[Any]
 
     @staticmethod
     def open(path: str | Path, temporary: bool = False, md5: str | None = None) -> "FileBody":

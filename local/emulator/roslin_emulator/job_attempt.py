@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def not_started(job: LiveJob, reason: str) -> Json:
-    container = {"reason": reason, "taskArn": job.record["container"].get("taskArn", "")}
+    container = {"reason": reason, "taskArn": job.record.get("container", {}).get("taskArn", "")}
     return {"container": container, "startedAt": now_ms(), "statusReason": NOT_STARTED_REASON}
 
 
@@ -66,7 +66,7 @@ class AttemptRunner:
             return not_started(job, reason)
         if reason := self._chaos.pull_error(record):
             return not_started(job, reason)
-        env = self._environment(record, image, queue, environment_name)
+        env = {**self._environment(record, image, queue, environment_name), **job.environment}
         argv = image.argv(container["command"])
         if not argv or not os.path.isdir(image.cwd) or shutil.which(argv[0], path=env.get("PATH")) is None:
             return not_started(job, f"CannotStartContainerError: cannot run {argv} in {image.cwd}")

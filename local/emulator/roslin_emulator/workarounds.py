@@ -24,6 +24,7 @@ from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
 from roslin_emulator.file_body import LARGE_BYTES, FileBody, Spool, joined
+from roslin_emulator.form_body import is_form, parser
 
 logger = logging.getLogger("roslin.workarounds")
 
@@ -606,7 +607,8 @@ def _receive_large_bodies_in_files() -> None:
     def make_read(original: Any) -> Any:
         async def read(receive: Any, method: str, headers: dict[str, str]) -> Any:
             length = headers.get("content-length", "").strip()
-            large = method == "PUT" and length.isdigit() and int(length) >= LARGE_BYTES
+            has_data = method == "PUT" or (method == "POST" and is_form(headers))
+            large = has_data and length.isdigit() and int(length) >= LARGE_BYTES
             # The framing of aws-chunked is upstream's to undo; no client of ours uses it for large bodies.
             if not large or not takes_large_bodies.get() or "x-amz-decoded-content-length" in headers:
                 return await original(receive, method, headers)
@@ -645,6 +647,23 @@ def _receive_large_bodies_in_files() -> None:
         'hashlib.md5(stored["body"]).digest()': 'bytes.fromhex(stored["etag"].strip(\'"\'))',
     }
     replace_source(s3, "_complete_multipart_upload", changes)
+    replace(s3, "_parse_multipart_form", parser)
+
+
+def _hold_forms_to_their_checksum() -> None:
+    """Of a presigned POST everything was checked but the checksum that it is signed with."""
+    changes = {
+        '"x-amz-acl",\n        "x-amz-object-lock-mode",': (
+            '"x-amz-acl",\n        "x-amz-checksum-algorithm",\n        "x-amz-checksum-sha256",\n'
+            '        "x-amz-object-lock-mode",'
+        ),
+        "    obj = _build_object_record(file_value, synth, etag=etag)\n": (
+            "    checksums, csum_err = _resolve_object_checksums(file_value, synth)\n"
+            "    if csum_err:\n        return csum_err\n"
+            "    obj = _build_object_record(file_value, synth, etag=etag, checksums=checksums)\n"
+        ),
+    }
+    replace_source(s3, "_post_object", changes)
 
 
 def _keep_large_objects_in_files() -> None:
@@ -767,5 +786,6 @@ def install(on_change: Callable[[], None]) -> None:
     _honour_max_delay()
     _give_succeed_its_output()
     _receive_large_bodies_in_files()
+    _hold_forms_to_their_checksum()
     _keep_large_objects_in_files()
     _apply_time_to_live()

@@ -1,11 +1,14 @@
 """S3 and DynamoDB as the project uses them."""
 
+import base64
 import hashlib
+import io
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
@@ -73,6 +76,43 @@ def test_a_broken_upload_leaves_nothing(emulator: Emulator) -> None:
         client.sendall(head.encode() + b"x" * MIB)
     assert s3.list_objects_v2(Bucket="broken")["KeyCount"] == 0
     assert s3.put_object(Bucket="broken", Key="key", Body=b"y" * 2 * MIB)["ETag"]
+
+
+def post_form(emulator: Emulator, bucket: str, content: bytes, /, **changed: Any) -> int:
+    """A presigned POST for `key` and `content`, sent with what is changed of it; S3's status."""
+    s3 = emulator.client("s3")
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    signed = s3.generate_presigned_post(
+        bucket,
+        "key",
+        Fields={"x-amz-checksum-sha256": digest},
+        Conditions=[["content-length-range", len(content), len(content)], {"x-amz-checksum-sha256": digest}],
+        ExpiresIn=changed.pop("expires_in", 60),
+    )
+    sent = changed.pop("content", content)
+    files = {"file": ("name", io.BytesIO(sent))}
+    return requests.post(signed["url"], data=signed["fields"] | changed, files=files).status_code
+
+
+@pytest.mark.parametrize("size", [100, 3 * MIB])
+def test_a_presigned_post_takes_one_file_and_no_other(emulator: Emulator, size: int) -> None:
+    s3 = emulator.client("s3")
+    bucket = f"forms-{size}"
+    s3.create_bucket(Bucket=bucket)
+    # With bytes that end lines and begin boundaries.
+    content = hashlib.shake_128(b"form").digest(size) + b"\r\n--\r\n\r\n----\r\n"
+    other = bytes([content[0] ^ 1]) + content[1:]
+    assert post_form(emulator, bucket, content, content=other) == 400
+    assert post_form(emulator, bucket, content, content=content + b"x") == 400
+    assert post_form(emulator, bucket, content, content=content[1:]) == 400
+    assert post_form(emulator, bucket, content, key="another") == 403
+    assert post_form(emulator, bucket, content, expires_in=-1) == 403
+    wrong = base64.b64encode(hashlib.sha256(other).digest()).decode()
+    assert post_form(emulator, bucket, content, content=other, **{"x-amz-checksum-sha256": wrong}) == 403
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert post_form(emulator, bucket, content) == 204
+    assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == content
+    assert list((emulator.directory / "state" / "tmp").glob("s3-*")) == []
 
 
 def item(**fields: Any) -> dict[str, Any]:
