@@ -149,7 +149,13 @@ export class Schedules extends Construct {
         resources: [this.#arn('schedule', '/*')],
       }),
     )
-    this.#role.grantPassRole(handler.grantPrincipal)
+    handler.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['iam:PassRole'],
+        resources: [this.#role.roleArn],
+        conditions: { StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' } },
+      }),
+    )
   }
 
   /** Besides, to look at the team's schedules, change them and delete them. */
