@@ -12,13 +12,13 @@ function withRange({ low, expected, high }: Range, show: (value: number) => stri
 
 /** One line for each option: what it takes, and what it costs. */
 export function estimateTable(
-  { options, region }: Estimate,
+  { options, region, nodes }: Estimate,
   stream: NodeJS.WriteStream = process.stdout,
 ): string {
   const rows = options.map((option) => {
     const { price, train, evaluate, total, published } = option
     return [
-      optionText(option),
+      optionText(option, nodes),
       `$${price.usdPerHour}${price.region === region ? '' : `\n(${price.region}'s)`}`,
       withRange(train.hours, hours),
       hours(evaluate.hours.expected),
@@ -26,12 +26,20 @@ export function estimateTable(
       published ? `${hours(published.hours)}, ${usd(published.usd)}` : '–',
     ]
   })
-  return table(['option', 'an hour', 'train', 'evaluate', 'dollars', 'as published'], rows, stream)
+  return table(
+    ['option', nodes === 1 ? 'an hour' : 'an hour each', 'train', 'evaluate', 'dollars', 'as published'],
+    rows,
+    stream,
+  )
 }
 
-function optionText({ instanceType, purchase, isFastest, isCheapest }: EstimatedOption): string {
+function optionText(
+  { instanceType, purchase, isFastest, isCheapest }: EstimatedOption,
+  nodes: number,
+): string {
   const marks = [...(isFastest ? ['fastest'] : []), ...(isCheapest ? ['cheapest'] : [])]
-  return `${instanceType} ${purchase}${marks.length > 0 ? `\n${marks.join(', ')}` : ''}`
+  const times = nodes === 1 ? '' : `${nodes} × `
+  return `${times}${instanceType} ${purchase}${marks.length > 0 ? `\n${marks.join(', ')}` : ''}`
 }
 
 /** The whole of an estimate: the table, and what each figure rests on. */

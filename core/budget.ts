@@ -15,12 +15,17 @@ const EVALUATION_SHARE = 0.1
 const LEAST_EVALUATION_HOURS = 1 / 6
 
 /**
- * limits.maxUsd, or what limits.maxHours on the dearest option come to, whichever is less. A part is kept for the evaluation.
+ * limits.maxUsd, or what limits.maxHours on the dearest option come to, whichever is less. A part is kept for the evaluation,
+ * which runs on one machine however many `nodes` train.
  * @throws RoslinError LIMIT_TOO_LOW where maxUsd leaves nothing to train with.
  */
-export function runBudget({ maxHours, maxUsd }: Recipe['limits'], dearestUsdPerHour: number): RunBudget {
+export function runBudget(
+  { maxHours, maxUsd }: Recipe['limits'],
+  dearestUsdPerHour: number,
+  nodes = 1,
+): RunBudget {
   const leastEvaluationUsd = LEAST_EVALUATION_HOURS * dearestUsdPerHour
-  const trainingUsd = maxHours * dearestUsdPerHour
+  const trainingUsd = maxHours * dearestUsdPerHour * nodes
   const evaluationUsd = Math.max(trainingUsd * EVALUATION_SHARE, leastEvaluationUsd)
   if (maxUsd === undefined || maxUsd >= trainingUsd + evaluationUsd) {
     return {

@@ -1,17 +1,22 @@
 import { RoslinError } from './errors.ts'
 import { instanceType } from './instance-types.ts'
 import { memoryFit } from './memory.ts'
-import { onDemandPrice } from './prices.ts'
+import { onDemandPrice, type RegionalPrice } from './prices.ts'
 import type { Recipe } from './recipe.ts'
-import type { CapacityOption } from './team.ts'
+import type { CapacityOption } from './team-capacity.ts'
 
 /** A team's capacity option, and the queue its deployment gave it. */
 export interface DeployedCapacity extends CapacityOption {
   readonly jobQueueArn: string
+  /** Of training on several nodes; where the option has them. */
+  readonly multiNodeJobDefinitionArn?: string
 }
 
 export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
-  /** The list price on demand: what a Spot instance costs is known only once it runs. */
+  /**
+   * The list price on demand of one instance: what a Spot instance costs is known only once it runs. A reservation bills anyway; its hours count
+   * at this price too, or at the team's own.
+   */
   readonly priceUsdPerHour: number
   /** When the price was looked up; missing where it was not. */
   readonly priceCheckedOn?: string
@@ -40,7 +45,7 @@ export function fittingCapacity<Option extends CapacityOption>(
   const fitting: FittingCapacity<Option>[] = []
   const refused: RefusedCapacity[] = []
   for (const [index, option] of options.entries()) {
-    const price = onDemandPrice(option.instanceType, region)
+    const price = priceOf(option, region)
     const reason = refuse(recipe, parameters, option, price.usdPerHour)
     if (reason) {
       refused.push({ option: nameOf(option, index), reason })
@@ -61,6 +66,10 @@ export function fittingCapacity<Option extends CapacityOption>(
     "Ask for less in the recipe's resources, use training.method: lora, or add an option to the team file.",
     refused.map(({ option, reason }) => ({ path: option, message: reason })),
   )
+}
+
+function priceOf({ instanceType: type, priceUsdPerHour }: CapacityOption, region: string): RegionalPrice {
+  return priceUsdPerHour === undefined ? onDemandPrice(type, region) : { usdPerHour: priceUsdPerHour, region }
 }
 
 function placeInTeamFile(option: CapacityOption, index: number): string {
@@ -88,6 +97,9 @@ function refuse(
   const gpus = type.gpu?.count ?? 0
   if (gpus < resources.gpus) return `has ${gpus} GPUs, ${resources.gpus} wanted`
   if (resources.gpus === 0 && gpus > 0) return 'has GPUs, the recipe trains on CPU'
+  const { maxNodes = 1 } = option
+  if (resources.nodes > 1 && option.purchase === 'spot') return 'Batch has no Spot for several nodes'
+  if (resources.nodes > maxNodes) return `has at most ${maxNodes} nodes (maxNodes), ${resources.nodes} wanted`
   if (type.gpu && type.gpu.memoryGiB < (resources.minGpuMemoryGiB ?? 0)) {
     return `has ${type.gpu.memoryGiB} GiB a GPU, ${resources.minGpuMemoryGiB} wanted`
   }

@@ -8,7 +8,7 @@ interface PricedAttempt {
 }
 
 /**
- * US dollars of a run until `now`: the hours its containers ran, at the price of the machine each found itself on, else at the
+ * US dollars of a run until `now`: the hours its containers ran, one on each node of a job, at the price of the machine each found itself on, else at the
  * list price of its option.
  * Prepare runs on the small CPU environment and is left out: below a cent a minute.
  */

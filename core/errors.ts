@@ -36,11 +36,13 @@ export const ERROR_STATUS = {
   MODEL_VERSION_NOT_FOUND: 404,
   ROUTE_NOT_FOUND: 404,
   NOT_READY: 404,
+  SCHEMA_TOO_NEW: 503,
   RUN_NOT_STARTED: 503,
   INTERNAL: 500,
   DEPLOYMENT_NOT_FOUND: 400,
   API_UNREACHABLE: 503,
   PRICES_UNAVAILABLE: 503,
+  RESOURCE_UNPRICED: 400,
   PREREQUISITE_MISSING: 400,
   PORT_BUSY: 409,
   CHAOS_INVALID: 400,
@@ -98,6 +100,12 @@ export class RoslinError extends Error {
       nextStep: this.nextStep,
       issues: this.issues,
     }
+  }
+
+  /** The one that this error is, or that a library has wrapped in it. */
+  static in(error: unknown): RoslinError | undefined {
+    if (error instanceof RoslinError) return error
+    return error instanceof Error && error.cause instanceof RoslinError ? error.cause : undefined
   }
 
   /** The error a problem body stands for, or undefined when the text is something else. */

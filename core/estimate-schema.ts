@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PURCHASES } from './purchase.ts'
 
 /** `POST /v1/estimates`. What is left out is the recipe's own, or is found. */
 export const estimateRequestSchema = z.strictObject({
@@ -15,7 +16,7 @@ const step = z.object({ hours: range, usd: range, because: z.string() })
 
 const option = z.object({
   instanceType: z.string(),
-  purchase: z.enum(['on-demand', 'spot']),
+  purchase: z.enum(PURCHASES),
   price: z.object({
     /** What `usd.expected` is reckoned with. */
     usdPerHour: z.number(),
@@ -41,6 +42,7 @@ export const estimateSchema = z.object({
   team: z.string().nullable(),
   region: z.string(),
   epochs: z.int(),
+  nodes: z.int().describe('Instances that train together; the price an hour is of one'),
   model: z.object({ source: z.string(), parameters: z.int() }),
   data: z.object({
     source: z.string(),

@@ -6,8 +6,8 @@ import { INSTANCE_TYPE_NAMES, type InstanceTypeName } from './instance-types.ts'
 import { optionPrice } from './option-price.ts'
 import { onDemandPrice } from './prices.ts'
 import type { Recipe } from './recipe.ts'
-import { publishedTokensPerSecond, type Range, trainerSpeed } from './speed.ts'
-import type { CapacityOption } from './team.ts'
+import { publishedTokensPerSecond, type Range, scaled, trainerSpeed } from './speed.ts'
+import type { CapacityOption } from './team-capacity.ts'
 import type { MeasuredThroughput } from './throughput.ts'
 
 export interface EstimateInputs {
@@ -22,7 +22,7 @@ export interface EstimateInputs {
 }
 
 const EVERY_TYPE = INSTANCE_TYPE_NAMES.map(
-  (instanceType): CapacityOption => ({ instanceType, purchase: 'on-demand', waitMinutes: 60 }),
+  (instanceType): CapacityOption => ({ instanceType, purchase: 'on-demand', waitMinutes: 60, maxNodes: 32 }),
 )
 
 /**
@@ -47,6 +47,7 @@ export function makeEstimate(inputs: EstimateInputs): Estimate {
     team: team?.name ?? null,
     region,
     epochs: recipe.training.epochs,
+    nodes: recipe.resources.nodes,
     model: { source: recipe.baseModel.source, parameters },
     data: {
       source: recipe.dataset.source,
@@ -74,17 +75,18 @@ function estimateOption(inputs: EstimateInputs, option: CapacityOption, tokens: 
   const { instanceType, purchase } = option
   const speed = trainerSpeed(recipe, parameters, instanceType, inputs.measured?.(instanceType))
   const { usdPerHour, price } = optionPrice(option, region)
-  const trainSeconds = secondsFor(tokens, speed)
-  const evaluateSeconds = evaluationSeconds(recipe, parameters, instanceType, data, speed)
   const published = publishedTokensPerSecond(recipe, parameters, instanceType)
+  const train = worked(secondsFor(tokens, speed), scaled(usdPerHour, recipe.resources.nodes))
+  // Of however many nodes train, one evaluates.
+  const evaluate = worked(evaluationSeconds(recipe, parameters, instanceType, data, speed), usdPerHour)
   return {
     instanceType,
     purchase,
     price,
     speed: { basis: speed.basis, tokensPerSecond: mapped(speed.tokensPerSecond, (rate) => rounded(rate, 1)) },
-    train: costOf(trainSeconds, usdPerHour, speed.because),
-    evaluate: costOf(evaluateSeconds, usdPerHour, EVALUATION_BECAUSE),
-    total: costOf(sum(trainSeconds, evaluateSeconds), usdPerHour),
+    train: { ...shown(train), because: speed.because },
+    evaluate: { ...shown(evaluate), because: EVALUATION_BECAUSE },
+    total: shown({ seconds: sum(train.seconds, evaluate.seconds), usd: sum(train.usd, evaluate.usd) }),
     published:
       published === undefined
         ? null
@@ -97,15 +99,18 @@ function estimateOption(inputs: EstimateInputs, option: CapacityOption, tokens: 
   }
 }
 
-function costOf(seconds: Range, usdPerHour: Range): Omit<EstimatedStep, 'because'>
-function costOf(seconds: Range, usdPerHour: Range, because: string): EstimatedStep
-function costOf(seconds: Range, usdPerHour: Range, because?: string) {
-  const usd = (bound: keyof Range) => roundedUsd((seconds[bound] / 3600) * usdPerHour[bound])
-  return {
-    hours: mapped(seconds, (value) => rounded(value / 3600, 4)),
-    usd: { low: usd('low'), expected: usd('expected'), high: usd('high') },
-    ...(because !== undefined && { because }),
-  }
+interface Work {
+  readonly seconds: Range
+  readonly usd: Range
+}
+
+function worked(seconds: Range, usdPerHour: Range): Work {
+  const usd = (bound: keyof Range) => (seconds[bound] / 3600) * usdPerHour[bound]
+  return { seconds, usd: { low: usd('low'), expected: usd('expected'), high: usd('high') } }
+}
+
+function shown({ seconds, usd }: Work): Pick<EstimatedStep, 'hours' | 'usd'> {
+  return { hours: mapped(seconds, (value) => rounded(value / 3600, 4)), usd: mapped(usd, roundedUsd) }
 }
 
 function marked(options: readonly Unmarked[]): EstimatedOption[] {

@@ -37,7 +37,7 @@ export function evaluationSeconds(
   const certain = START_SECONDS + loaded * loadSeconds + models * answerSeconds
   const heldOut = scaled(
     secondsFor(heldOutTokens, speed),
-    models * forwardShare(recipe) * Math.max(1, resources.gpus),
+    models * forwardShare(recipe) * Math.max(1, resources.gpus) * resources.nodes,
   )
   return {
     low: certain + heldOut.low,

@@ -1,5 +1,6 @@
 import { RoslinError } from './errors.ts'
 import { EXIT_CODES } from './exit-codes.ts'
+import { type EndedNode, type FailedJob, rootCause } from './failed-nodes.ts'
 import type { RunFailure } from './run.ts'
 import type { StepError } from './run-files.ts'
 
@@ -11,12 +12,8 @@ export interface FailedStep {
   readonly cause: string
   /** `error.json` of this step, when its container could still write one. */
   readonly lastError?: StepError
-}
-
-export interface FailedJob {
-  readonly exitCode?: number
-  readonly statusReason?: string
-  readonly containerReason?: string
+  /** Of a job of several nodes. */
+  readonly nodes?: readonly EndedNode[]
 }
 
 /** Why the reconciler ends a job that Batch itself would let wait. */
@@ -238,8 +235,9 @@ export function classify(failed: FailedStep): { readonly failure: RunFailure; re
     }
     return { failure, recovery: STOP }
   }
-  const job = failedJob(failed.cause)
-  if (!job) return { failure: failureOfLambda(failed), recovery: STOP }
+  const told = failedJob(failed.cause)
+  if (!told) return { failure: failureOfLambda(failed), recovery: STOP }
+  const job = rootCause(told, failed.nodes ?? [])
   const row = FAILURE_CLASSES.find(({ matches }) => matches(job)) ?? UNKNOWN
   const own = lastError && lastError.exitCode === job.exitCode ? lastError : undefined
   const reason = [job.containerReason, job.statusReason].filter(Boolean).join('; ')
@@ -265,14 +263,43 @@ export function budgetFailure(step: string, spentUsd: number, reservedUsd: numbe
   }
 }
 
+/** The job of several nodes that a failed Batch task tells of; undefined for one of a single machine, and where it tells of none. */
+export function multiNodeJob(cause: string): { readonly jobId: string; readonly nodes: number } | undefined {
+  const { JobId: jobId, NodeProperties: properties } = parse(cause) ?? {}
+  if (typeof jobId !== 'string' || !properties?.NumNodes) return undefined
+  return { jobId, nodes: properties.NumNodes }
+}
+
+/** How the run's execution ended, where none of its steps has said so. */
+export function executionFailure(
+  status: string | undefined,
+  told?: { readonly error?: string | null | undefined; readonly cause?: string | null | undefined },
+): RunFailure {
+  const because = told?.cause || told?.error
+  return {
+    class: status === 'ABORTED' ? 'aborted' : 'internal',
+    code: `EXECUTION_${status ?? 'GONE'}`,
+    step: 'flow',
+    message: `The run's execution ${ENDED_EXECUTION[status ?? ''] ?? 'is gone'}${because ? `: ${because}` : ''}.`,
+    nextStep: 'Resume the run: it goes on from its newest checkpoint.',
+  }
+}
+
+const ENDED_EXECUTION: Readonly<Record<string, string>> = {
+  FAILED: 'ended with an error that no step recorded',
+  TIMED_OUT: 'ran longer than a flow may',
+  ABORTED: 'was stopped from outside',
+}
+
 /** The cause of a failed Batch task: the job, in Batch's words with capitals first. */
 function failedJob(cause: string): FailedJob | undefined {
   const job = parse(cause)
   if (!job || typeof job.JobId !== 'string') return undefined
+  const container = job.Container ?? job.Attempts?.at(-1)?.Container
   return {
-    exitCode: job.Container?.ExitCode,
+    exitCode: container?.ExitCode,
     statusReason: job.StatusReason,
-    containerReason: job.Container?.Reason,
+    containerReason: container?.Reason,
   }
 }
 
@@ -280,6 +307,11 @@ interface JobCause {
   readonly JobId?: unknown
   readonly StatusReason?: string
   readonly Container?: { readonly ExitCode?: number; readonly Reason?: string }
+  /** Of a job of several nodes, which has no container of its own: what its main node's was. */
+  readonly Attempts?: readonly {
+    readonly Container?: { readonly ExitCode?: number; readonly Reason?: string }
+  }[]
+  readonly NodeProperties?: { readonly NumNodes?: number }
   readonly errorMessage?: string
 }
 

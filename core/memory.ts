@@ -13,6 +13,7 @@ const CPU_STATE_BYTES = { full: 16, lora: 4, qlora: 0.9 } as const
 
 /** Activations, buffers and fragmentation on one device; an allowance until a run of the same shape has been measured. */
 const WORKING_GIB = 4
+const CPU_WORKING_GIB = 1
 const USABLE_FRACTION = 0.92
 
 export interface MemoryFit {
@@ -21,18 +22,32 @@ export interface MemoryFit {
   readonly reason: string
 }
 
-/** Whether the training state fits: sharded over the GPUs by ZeRO-3, or in the one CPU process. */
+/** Whether the training state fits: sharded over the GPUs of all nodes by ZeRO-3; on a CPU, whole in each node's process. */
 export function memoryFit(recipe: Recipe, parameters: number, instance: InstanceType): MemoryFit {
   const { method } = recipe.training
   const onGpu = recipe.resources.gpus > 0 && instance.gpu !== undefined
-  const devices = onGpu ? recipe.resources.gpus : 1
+  const devices = onGpu ? recipe.resources.gpus * recipe.resources.nodes : 1
   const bytes = (onGpu ? STATE_BYTES : CPU_STATE_BYTES)[method]
-  const availableGiB = (onGpu ? (instance.gpu?.memoryGiB ?? 0) : instance.memoryGiB) * USABLE_FRACTION
-  const neededGiB = (parameters * bytes) / devices / GIB + (onGpu ? WORKING_GIB : 1)
+  const { availableGiB, workingGiB } = deviceMemory(instance, onGpu)
+  const neededGiB = (parameters * bytes) / devices / GIB + workingGiB
   const fits = neededGiB <= availableGiB
   const weights = `${(parameters / 1e9).toFixed(2)} B weights × ${bytes} B ÷ ${devices}`
   return {
     fits,
     reason: `${weights} + working space = ${neededGiB.toFixed(1)} GiB per device, ${availableGiB.toFixed(1)} GiB usable`,
   }
+}
+
+/** Weights of the largest model that `memoryFit` lets the whole machine train. */
+export function largestModel(method: Recipe['training']['method'], instance: InstanceType): number {
+  const onGpu = instance.gpu !== undefined
+  const { availableGiB, workingGiB } = deviceMemory(instance, onGpu)
+  const bytes = (onGpu ? STATE_BYTES : CPU_STATE_BYTES)[method]
+  return ((availableGiB - workingGiB) * GIB * (instance.gpu?.count ?? 1)) / bytes
+}
+
+/** Of one GPU, or of the CPU's one process. */
+function deviceMemory({ gpu, memoryGiB }: InstanceType, onGpu: boolean) {
+  const availableGiB = (onGpu ? (gpu?.memoryGiB ?? 0) : memoryGiB) * USABLE_FRACTION
+  return { availableGiB, workingGiB: onGpu ? WORKING_GIB : CPU_WORKING_GIB }
 }

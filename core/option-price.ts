@@ -2,7 +2,7 @@ import { optionName } from './capacity.ts'
 import type { EstimatedOption } from './estimate-schema.ts'
 import { onDemandPrice, type PriceTable, spotPrice } from './prices.ts'
 import type { Range } from './speed.ts'
-import type { CapacityOption } from './team.ts'
+import type { CapacityOption } from './team-capacity.ts'
 
 /** AWS says of Spot: up to 90 % below the price on demand. */
 const SPOT_LOWEST_SHARE = 0.1
@@ -14,6 +14,7 @@ export function optionPrice(
   prices?: PriceTable,
 ): { readonly usdPerHour: Range; readonly price: EstimatedOption['price'] } {
   const list = onDemandPrice(option.instanceType, region, prices)
+  if (option.priceUsdPerHour !== undefined) return ownPrice(option.priceUsdPerHour, list.usdPerHour, region)
   const spot = option.purchase === 'spot' ? spotPrice(option.instanceType, region, prices) : undefined
   const expected = spot?.usdPerHour ?? list.usdPerHour
   const sentences = [
@@ -32,7 +33,10 @@ export function optionPrice(
       `Spot's price moves and is not in the table for ${optionName(option)} in ${region}: the list price is its upper bound, a tenth of it the lower.`,
     )
   }
-  const low = option.purchase === 'on-demand' ? list.usdPerHour : list.usdPerHour * SPOT_LOWEST_SHARE
+  if (option.purchase === 'reserved') {
+    sentences.push('AWS bills a reservation whether it is used or not; its hours count at this price.')
+  }
+  const low = option.purchase === 'spot' ? list.usdPerHour * SPOT_LOWEST_SHARE : list.usdPerHour
   return {
     usdPerHour: {
       low: Math.min(spot?.usdPerHour ?? low, list.usdPerHour),
@@ -45,6 +49,23 @@ export function optionPrice(
       region: spot ? region : list.region,
       checkedOn: (spot ?? list).checkedOn ?? null,
       because: sentences.join(' '),
+    },
+  }
+}
+
+function ownPrice(
+  usdPerHour: number,
+  listUsdPerHour: number,
+  region: string,
+): ReturnType<typeof optionPrice> {
+  return {
+    usdPerHour: { low: usdPerHour, expected: usdPerHour, high: usdPerHour },
+    price: {
+      usdPerHour,
+      listUsdPerHour,
+      region,
+      checkedOn: null,
+      because: "The team file's price of its reservation, which AWS bills whether it is used or not.",
     },
   }
 }

@@ -1,5 +1,5 @@
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
+import { compressors } from './parquet-compressors.ts'
 import type { RowFile } from './row-file.ts'
 import { ROW_FIELDS } from './row-formats.ts'
 

@@ -5,8 +5,10 @@ import { runBudget } from './budget.ts'
 import { type DeployedCapacity, fittingCapacity } from './capacity.ts'
 import { type InstanceTypeName, instanceType } from './instance-types.ts'
 import { inheritedLicence } from './licence.ts'
+import { PURCHASES } from './purchase.ts'
 import { keptEpochs, type Recipe, recipeSchema } from './recipe.ts'
 import { storageLayout } from './storage-layout.ts'
+import { schemaTooNew } from './store/schema-versions.ts'
 
 /** What a job asks of its machine. */
 const machineSchema = z.strictObject({
@@ -30,9 +32,12 @@ export type PlannedStep = z.output<typeof stepSchema>
 /** Its queue and machine are those of the capacity option it runs on. */
 const gpuStepSchema = stepSchema.pick({ jobDefinitionArn: true })
 
+/** Raised where a trainer or a step that does not know a new field would do something else than the plan says. */
+const PLAN_VERSION = 1
+
 /** What the system runs: the recipe with every reference pinned. Immutable; the only thing a container is pointed to. */
 export const planSchema = z.strictObject({
-  planVersion: z.literal(1),
+  planVersion: z.literal(PLAN_VERSION),
   runId: z.string(),
   team: z.string(),
   createdAt: z.iso.datetime(),
@@ -66,15 +71,19 @@ export const planSchema = z.strictObject({
   capacity: z.array(
     z.strictObject({
       instanceType: z.string(),
-      purchase: z.enum(['on-demand', 'spot']),
+      purchase: z.enum(PURCHASES),
       waitMinutes: z.int(),
       jobQueueArn: z.string(),
       amiId: z.string().optional(),
+      maxNodes: z.int().optional(),
+      multiNodeJobDefinitionArn: z.string().optional(),
+      /** Of one machine. */
       priceUsdPerHour: z.number(),
       priceCheckedOn: z.string().optional(),
       /** Where the price is not of the team's own region. */
       priceRegion: z.string().optional(),
       reason: z.string(),
+      /** Of each node. */
       machine: machineSchema,
       trainTimeoutSeconds: z.int().positive(),
       evaluateTimeoutSeconds: z.int().positive(),
@@ -91,6 +100,18 @@ export const planSchema = z.strictObject({
 
 export type Plan = z.output<typeof planSchema>
 export type StepName = keyof Plan['steps']
+
+/** @throws RoslinError SCHEMA_TOO_NEW for a plan that newer code has made: of a later version, or with fields that are not known here */
+export function parsePlan(content: unknown): Plan {
+  const { success, data, error } = planSchema.safeParse(content)
+  if (success) return data
+  const version = Reflect.get(Object(content), 'planVersion')
+  if (version > PLAN_VERSION) throw schemaTooNew('The plan has version', version, PLAN_VERSION)
+  const unknown = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []))
+  if (unknown.length > 0)
+    throw schemaTooNew(`The plan has ${unknown.join(', ')}; its version`, version, PLAN_VERSION)
+  throw error
+}
 
 /** What planning found outside: the facts that are not in the recipe. */
 export interface PinnedInputs {
@@ -111,9 +132,9 @@ export interface Deployment {
 }
 
 /** Evaluation generates for minutes, not days; twelve hours is beyond any table of prompts. */
-const EVALUATE_TIMEOUT_SECONDS = 12 * 3600
+export const EVALUATE_TIMEOUT_SECONDS = 12 * 3600
 /** Mirroring 48 GB from the Hub at 50 MB/s takes a quarter of an hour; the rest is room. */
-const PREPARE_TIMEOUT_SECONDS = 6 * 3600
+export const PREPARE_TIMEOUT_SECONDS = 6 * 3600
 
 /**
  * The plan of a run: pure, so the same recipe, inputs and deployment give the same plan.
@@ -127,7 +148,7 @@ export function makePlan(
 ): Plan {
   const layout = storageLayout(deployment.bucket)
   return {
-    planVersion: 1,
+    planVersion: PLAN_VERSION,
     runId: run.runId,
     team: deployment.team,
     createdAt: run.createdAt,
@@ -164,7 +185,8 @@ export function replan(previous: Plan, limits: Recipe['limits'], deployment: Dep
 /** Where and within what limits the recipe runs. */
 function placement(recipe: Recipe, parameters: number, deployment: Deployment) {
   const { fitting, refused } = fittingCapacity(recipe, parameters, deployment.capacity, deployment.region)
-  const budget = runBudget(recipe.limits, Math.max(...fitting.map(({ priceUsdPerHour }) => priceUsdPerHour)))
+  const dearestUsdPerHour = Math.max(...fitting.map(({ priceUsdPerHour }) => priceUsdPerHour))
+  const budget = runBudget(recipe.limits, dearestUsdPerHour, recipe.resources.nodes)
   const { jobDefinitionArns } = deployment
   return {
     recipe,

@@ -4,12 +4,12 @@ export interface Quota {
   readonly name: string
 }
 
-type Purchase = 'on-demand' | 'spot'
+type Market = 'on-demand' | 'spot'
 
 const STANDARD = 'Standard (A, C, D, H, I, M, R, T, Z)'
 
 /** By the letters an instance type begins with, the longest first. Source: EC2's page of instance type quotas. */
-const QUOTAS: readonly (readonly [prefix: string, Readonly<Record<Purchase, Quota>>])[] = [
+const QUOTAS: readonly (readonly [prefix: string, Readonly<Record<Market, Quota>>])[] = [
   [
     'p5',
     {

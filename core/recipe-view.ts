@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { problemSchema } from './problem-schema.ts'
+import { PURCHASES } from './purchase.ts'
 import { recipeSchema } from './recipe.ts'
 
 const usedRecipeSchema = z.object({
@@ -29,7 +30,7 @@ export const validationSchema = z.object({
         .array(
           z.object({
             instanceType: z.string(),
-            purchase: z.enum(['on-demand', 'spot']),
+            purchase: z.enum(PURCHASES),
             priceUsdPerHour: z.number(),
             priceCheckedOn: z.string().optional(),
             priceRegion: z.string().optional(),

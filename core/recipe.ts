@@ -138,13 +138,19 @@ const training = z.strictObject({
 
 const resources = z.strictObject({
   gpus: z.int().min(0).max(8).default(8).describe('GPUs on one instance; 0 trains on CPU'),
+  nodes: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(1)
+    .describe('Instances that train together, all of one capacity option; several not on Spot'),
   minGpuMemoryGiB: z.number().positive().optional(),
   architectures: z
     .array(z.enum(GPU_ARCHITECTURES))
     .min(1)
     .optional()
     .describe('GPUs of these generations alone; default: any'),
-  maxPriceUsdPerHour: z.number().positive().optional(),
+  maxPriceUsdPerHour: z.number().positive().optional().describe('Of one instance'),
 })
 
 const prompt = z.strictObject({
@@ -240,4 +246,9 @@ export function parseRecipe(input: unknown): Recipe {
 /** The epochs whose checkpoints stay: the recipe's, and always the last. */
 export function keptEpochs(recipe: Recipe): number[] {
   return [...new Set([...(recipe.training.keepEpochs ?? []), recipe.training.epochs])].sort((a, b) => a - b)
+}
+
+/** How many machines train together. A recipe that an earlier release stored does not say. */
+export function nodesOf({ resources }: Recipe): number {
+  return resources.nodes ?? 1
 }

@@ -1,6 +1,6 @@
 import { NOTICE_SHARE } from './budget.ts'
 import { costUsd } from './cost.ts'
-import { WAITED_TOO_LONG } from './failure.ts'
+import { executionFailure, WAITED_TOO_LONG } from './failure.ts'
 import { hasEnded, type JobStatus, jobHasEnded, type RunFailure } from './run.ts'
 import type { Attempt, Run } from './store/run-store.ts'
 
@@ -51,16 +51,7 @@ export function repairsOf(observed: Observed): Repair[] {
 function lostExecution({ run, execution }: Observed): Repair[] {
   if (execution === 'RUNNING' || execution === 'SUCCEEDED') return []
   if (execution === undefined && run.status === 'queued') return [{ do: 'start' }]
-  const failure: RunFailure = {
-    class: execution === 'ABORTED' ? 'aborted' : 'internal',
-    code: `EXECUTION_${execution ?? 'GONE'}`,
-    step: 'flow',
-    message: execution
-      ? `The run's execution ended as ${execution}, and nobody heard of it.`
-      : "The run's execution is gone.",
-    nextStep: 'Resume the run: it goes on from its newest checkpoint.',
-  }
-  return [{ do: 'end', failure }]
+  return [{ do: 'end', failure: executionFailure(execution) }]
 }
 
 /** Batch moves a job on only for causes that it can name, and only at the head of its queue. */

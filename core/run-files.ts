@@ -18,7 +18,7 @@ export const metricsSchema = z.object({
   etaSeconds: z.number().nullable(),
   lossFirst: z.number().nullable(),
   lossLast: z.number().nullable(),
-  /** Of all attempts, at the plan's list price: 0 where the machine has none. */
+  /** Of all attempts and nodes, at the real price of the machine where it is known, else the plan's: 0 where there is none. */
   costUsd: z.number().nullish(),
   elapsedSeconds: z.number().nullish(),
   samplesPerSecond: z.number().nullish(),

@@ -84,6 +84,7 @@ const attemptSchema = z.object({
   executions: z
     .array(
       z.object({
+        node: z.int().optional().describe('Of a job of several nodes: whose container; the main one is 0'),
         startedAt: at,
         stoppedAt: at.optional(),
         exitCode: z.int().optional(),

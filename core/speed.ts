@@ -10,7 +10,7 @@ export interface Range {
   readonly high: number
 }
 
-/** How fast an option trains, in tokens of rows a second over all its GPUs, and how that is known. */
+/** How fast an option trains, in tokens of rows a second over all its GPUs and nodes, and how that is known. */
 export interface Speed {
   readonly basis: 'measured' | 'model'
   readonly tokensPerSecond: Range
@@ -44,6 +44,12 @@ const TRAINER_GAIN: Range = { low: 3.2, expected: 3.8, high: 5.6 }
  */
 const FLOPS_PER_WEIGHT = { full: 6, lora: 4, qlora: 4 * 1.39 } as const
 
+/**
+ * What each of several nodes keeps of its speed alone. An assumption: near all of it with EFA and much to compute, half where their network
+ * is the bottleneck.
+ */
+const NODE_EFFICIENCY: Range = { low: 0.5, expected: 0.8, high: 1 }
+
 /** Of training's FLOPs, those of the forward pass alone. */
 export function forwardShare(recipe: Recipe): number {
   return 2 / FLOPS_PER_WEIGHT[recipe.training.method]
@@ -62,7 +68,7 @@ export function trainerSpeed(
   type: InstanceTypeName,
   measured: readonly MeasuredThroughput[] = [],
 ): Speed {
-  return measuredSpeed(measured) ?? modelledSpeed(recipe, parameters, type)
+  return measuredSpeed(measured) ?? onNodes(modelledSpeed(recipe, parameters, type), recipe.resources.nodes)
 }
 
 function measuredSpeed(measured: readonly MeasuredThroughput[]): Speed | undefined {
@@ -75,6 +81,24 @@ function measuredSpeed(measured: readonly MeasuredThroughput[]): Speed | undefin
     tokensPerSecond: { low, expected: median(rates), high },
     because: `Measured: ${runs} of the same model size, method, row length, machine and precision.`,
   }
+}
+
+function onNodes({ tokensPerSecond: { low, expected, high }, basis, because }: Speed, nodes: number): Speed {
+  if (nodes === 1) return { tokensPerSecond: { low, expected, high }, basis, because }
+  const times = (bound: keyof Range) => nodes * NODE_EFFICIENCY[bound]
+  return {
+    basis,
+    tokensPerSecond: {
+      low: low * times('low'),
+      expected: expected * times('expected'),
+      high: high * times('high'),
+    },
+    because: `${because} Each of ${nodes} nodes is taken to keep ${percent(NODE_EFFICIENCY.expected)} of that, ${percent(NODE_EFFICIENCY.low)} to ${percent(NODE_EFFICIENCY.high)}: not measured.`,
+  }
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }
 
 /** Of numbers in order; there is at least one. */
@@ -104,18 +128,19 @@ function modelledSpeed(recipe: Recipe, parameters: number, type: InstanceTypeNam
   }
 }
 
-/** Tokens a second of the recipe as Dolly published it; undefined where it says nothing: on a CPU, or with adapters. */
+/** Tokens a second of the recipe as Dolly published it; undefined where it says nothing: on a CPU, with adapters, or on several nodes. */
 export function publishedTokensPerSecond(
   recipe: Recipe,
   parameters: number,
   type: InstanceTypeName,
 ): number | undefined {
   const peak = gpuPeakTflops(recipe, type)
-  if (peak === undefined || recipe.training.method !== 'full') return undefined
+  const { training, resources } = recipe
+  if (peak === undefined || training.method !== 'full' || resources.nodes > 1) return undefined
   return publishedFlops(recipe, peak) / (FLOPS_PER_WEIGHT.full * parameters)
 }
 
-/** Useful FLOP/s of all the recipe's GPUs, by the published recipe. */
+/** Useful FLOP/s of all the recipe's GPUs on one node, by the published recipe. */
 function publishedFlops(recipe: Recipe, peakTflops: number): number {
   return PUBLISHED_SHARE_OF_PEAK * peakTflops * 1e12 * recipe.resources.gpus
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PURCHASES } from './purchase.ts'
 
 /** The team's deployment, and its money this month. */
 export const teamViewSchema = z.object({
@@ -8,7 +9,7 @@ export const teamViewSchema = z.object({
     .array(
       z.object({
         instanceType: z.string(),
-        purchase: z.enum(['on-demand', 'spot']),
+        purchase: z.enum(PURCHASES),
         waitMinutes: z.number(),
         amiId: z.string().optional(),
       }),

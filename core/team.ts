@@ -1,49 +1,18 @@
 import { z } from 'zod'
 import { RoslinError } from './errors.ts'
-import { INSTANCE_TYPES, type InstanceType, isInstanceType } from './instance-types.ts'
 import { teamScheduleSchema } from './schedule.ts'
 import { schemaIssues } from './schema-issues.ts'
+import { alarmsSchema, dashboardSchema } from './team-alarms.ts'
+import { capacitySchema } from './team-capacity.ts'
+import { placementProblems } from './team-checks.ts'
+import { fairShareSchema } from './team-fair-share.ts'
+import { machineImageSchema } from './team-machine-image.ts'
+import { networkSchema } from './team-network.ts'
+import { encryptionSchema, retentionSchema } from './team-state.ts'
+import { trainerImageSchema } from './team-trainer.ts'
 import { teamTriggerSchema } from './trigger.ts'
 
 const TEAM_NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/
-
-const instanceType = z
-  .string()
-  .refine(isInstanceType, { error: `one of ${Object.keys(INSTANCE_TYPES).join(', ')}`, abort: true })
-  .meta({ enum: Object.keys(INSTANCE_TYPES) })
-
-const capacityOption = z
-  .strictObject({
-    instanceType,
-    purchase: z.enum(['on-demand', 'spot']).default('on-demand'),
-    waitMinutes: z.int().min(10).max(1440).default(60).describe('How long a job may wait for this option'),
-    amiId: z
-      .string()
-      .regex(/^ami-[0-9a-f]{8,17}$/)
-      .optional()
-      .describe("The team's own machine image; p3 instances need one, AWS has none for Volta any more"),
-  })
-  .superRefine(({ instanceType: name, amiId }, context) => {
-    const { gpu }: InstanceType = INSTANCE_TYPES[name]
-    if (gpu?.architecture !== 'volta' || amiId) return
-    const message = `${name} needs a machine image of the team's own: AWS has none for Volta any more`
-    context.addIssue({ code: 'custom', path: ['amiId'], message })
-  })
-
-export type CapacityOption = z.output<typeof capacityOption>
-
-const capacity = z
-  .array(capacityOption)
-  .min(1)
-  .max(12)
-  .describe('Where training may run, in order of preference')
-  .superRefine((options, context) => {
-    for (const [index, { instanceType: type, purchase }] of options.entries()) {
-      const first = options.findIndex((other) => other.instanceType === type && other.purchase === purchase)
-      if (first === index) continue
-      context.addIssue({ code: 'custom', path: [index], message: `${type} ${purchase} is listed twice` })
-    }
-  })
 
 const notifications = z.strictObject({
   emails: z
@@ -58,8 +27,7 @@ const notifications = z.strictObject({
     .describe('A secret of Secrets Manager that holds the URL of a webhook, such as one of Slack'),
 })
 
-/** The tenant of one deployment. */
-export const teamSchema = z.strictObject({
+const fields = z.strictObject({
   name: z
     .string()
     .regex(
@@ -67,12 +35,11 @@ export const teamSchema = z.strictObject({
       'a DNS label: a to z, digits, inner hyphens, starting with a letter, at most 20 characters',
     ),
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as us-east-1'),
-  capacity,
-  trainerImage: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('A prebuilt image; left out, containers/trainer is built and pushed'),
+  capacity: capacitySchema,
+  network: networkSchema,
+  fairShare: fairShareSchema.optional(),
+  machineImage: machineImageSchema.optional(),
+  trainerImage: trainerImageSchema,
   maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
   budget: z
     .strictObject({
@@ -102,8 +69,19 @@ export const teamSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  encryption: encryptionSchema,
+  retention: retentionSchema.prefault({}),
+  alarms: alarmsSchema,
+  dashboard: dashboardSchema,
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+})
+
+/** The tenant of one deployment. */
+export const teamSchema = fields.superRefine((team, context) => {
+  for (const { path, message } of placementProblems(team)) {
+    context.addIssue({ code: 'custom', path: [...path], message })
+  }
 })
 
 export type Team = z.output<typeof teamSchema>

@@ -13,8 +13,10 @@ export interface MeasuredThroughput {
 /** What two runs share that train equally fast, as one key. */
 export function throughputShape(recipe: Recipe, parameters: number, type: InstanceTypeName): string {
   const { method, maxTokens } = recipe.training
+  const { gpus, nodes } = recipe.resources
   const precision = resolvedPrecision(recipe, instanceType(type))
-  return [parameters, method, maxTokens, type, recipe.resources.gpus, precision].join('/')
+  const shape = [parameters, method, maxTokens, type, gpus, precision]
+  return [...shape, ...(nodes > 1 ? [`${nodes} nodes`] : [])].join('/')
 }
 
 /**

@@ -8,6 +8,8 @@ export interface WaitingJob {
   readonly jobStatus: JobStatus
   readonly instanceType: string
   readonly purchase: string
+  /** Instances that it waits for; all come at once, or none. */
+  readonly nodes: number
   /** When it was submitted. */
   readonly since: string
   /** How long it may wait for this capacity option; missing for Prepare, which has no other queue to go to. */
@@ -47,8 +49,10 @@ export function explainWaiting(job: WaitingJob): WaitingReason {
 
 function because(job: WaitingJob): string {
   const { statusReason = '', position } = job
-  const machine = `${job.instanceType} ${job.purchase}`
-  if (job.jobStatus === 'STARTING') return `Its ${machine} is there, and fetches the image.`
+  const machine = `${job.nodes > 1 ? `${job.nodes} × ` : ''}${job.instanceType} ${job.purchase}`
+  if (job.jobStatus === 'STARTING') {
+    return `Its ${machine} ${job.nodes > 1 ? 'are there, and fetch' : 'is there, and fetches'} the image.`
+  }
   const quota = quotaReached(job)
   if (quota) return quota
   if (/INSUFFICIENT_INSTANCE_CAPACITY/.test(statusReason)) return `AWS has no ${machine} free right now.`
@@ -79,9 +83,9 @@ function quotaReached(job: WaitingJob): string | undefined {
 function quotaSentence(quota: Quota, job: WaitingJob): string {
   const { quotaVcpus, region } = job
   const now = quotaVcpus === undefined ? '' : `, now ${quotaVcpus}`
-  return `The account's quota of vCPUs is reached: one ${job.instanceType} needs ${vcpus(job)} of "${quota.name}" (${quota.code}${now}) in ${region}. Ask for more: ${quotaUrl(quota, region)}`
+  return `The account's quota of vCPUs is reached: ${job.nodes > 1 ? `${job.nodes} × ${job.instanceType} need` : `one ${job.instanceType} needs`} ${vcpus(job)} of "${quota.name}" (${quota.code}${now}) in ${region}. Ask for more: ${quotaUrl(quota, region)}`
 }
 
-function vcpus({ instanceType: name }: WaitingJob): number {
-  return isInstanceType(name) ? instanceType(name).vcpus : 0
+function vcpus({ instanceType: name, nodes }: WaitingJob): number {
+  return isInstanceType(name) ? instanceType(name).vcpus * nodes : 0
 }

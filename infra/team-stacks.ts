@@ -5,6 +5,7 @@ import { RoslinError } from '../core/errors.ts'
 import type { Team } from '../core/team.ts'
 import type { FlowHooks } from './constructs/hooks.ts'
 import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
+import { MachineImageStack } from './stacks/machine-image-stack.ts'
 import { StateStack } from './stacks/state-stack.ts'
 
 export interface TeamStacksProps {
@@ -15,17 +16,25 @@ export interface TeamStacksProps {
   readonly hooks?: FlowHooks | undefined
 }
 
-/** A team's two stacks: what must never be lost, and what can be made again. */
+interface TeamStacks {
+  readonly state: StateStack
+  readonly controlPlane: ControlPlaneStack
+  /** Where the team asks for one. */
+  readonly machineImage?: MachineImageStack
+}
+
+/** A team's stacks: what must never be lost, and what can be made again. */
 export function addTeamStacks(
   scope: Construct,
   { team, codeVersion, readRecipe = refuse, hooks }: TeamStacksProps,
-): { state: StateStack; controlPlane: ControlPlaneStack } {
+): TeamStacks {
   const env = { region: team.region }
   const name = (stack: string) => `Roslin-${team.name}-${stack}`
   const state = new StateStack(scope, name('State'), {
     env,
     stackName: name('State'),
     description: `Roslin, team ${team.name}: runs, models, data`,
+    team,
   })
   const controlPlane = new ControlPlaneStack(scope, name('ControlPlane'), {
     env,
@@ -38,11 +47,20 @@ export function addTeamStacks(
     state,
     hooks,
   })
-  for (const stack of [state, controlPlane]) {
+  const machineImage =
+    team.machineImage &&
+    new MachineImageStack(scope, name('MachineImage'), {
+      env,
+      stackName: name('MachineImage'),
+      description: `Roslin, team ${team.name}: machine images for p3`,
+      team,
+      settings: team.machineImage,
+    })
+  for (const stack of [state, controlPlane, ...(machineImage ? [machineImage] : [])]) {
     Tags.of(stack).add('roslin:team', team.name)
     for (const [key, value] of Object.entries(team.tags)) Tags.of(stack).add(key, value)
   }
-  return { state, controlPlane }
+  return { state, controlPlane, ...(machineImage && { machineImage }) }
 }
 
 function refuse(path: string): never {

@@ -1,14 +1,20 @@
 import { z } from 'zod'
 import type { InstanceTypeName } from '../core/instance-types.ts'
 import type { Deployment } from '../core/plan.ts'
+import { PURCHASES } from '../core/purchase.ts'
+import { SHARED_BY, type SharedBy } from '../core/team-fair-share.ts'
 
 const json = <T>(shape: z.ZodType<T>) => z.string().transform((text) => shape.parse(JSON.parse(text)))
 
 const deployedCapacity = z.object({
   instanceType: z.string().transform((name) => name as InstanceTypeName),
-  purchase: z.enum(['on-demand', 'spot']),
+  purchase: z.enum(PURCHASES),
   waitMinutes: z.number(),
   amiId: z.string().optional(),
+  maxNodes: z.number().optional(),
+  multiNodeJobDefinitionArn: z.string().optional(),
+  /** Of a reservation, where the team file has one. */
+  priceUsdPerHour: z.number().optional(),
   jobQueueArn: z.string(),
 })
 
@@ -50,6 +56,11 @@ export function deployment(): Deployment {
 export function monthlyLimitUsd(): number | undefined {
   const value = process.env.MONTHLY_BUDGET_USD
   return value ? Number(value) : undefined
+}
+
+/** By what the team's jobs have shares of the machines; undefined where the first goes first. */
+export function sharedBy(): SharedBy | undefined {
+  return SHARED_BY.find((by) => by === process.env.FAIR_SHARE_BY)
 }
 
 /** How many runs of the team may be open at once. */

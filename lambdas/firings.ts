@@ -2,7 +2,6 @@ import { ulid } from 'ulid'
 import { inBucket } from '../core/deployed-recipe.ts'
 import { RoslinError } from '../core/errors.ts'
 import { isUnchanged, UNCHANGED } from '../core/fingerprint.ts'
-import { planSchema } from '../core/plan.ts'
 import { hasEnded } from '../core/run.ts'
 import type { OpenFiring } from '../core/store/firing-store.ts'
 import { firings, runs } from './clients.ts'
@@ -10,7 +9,7 @@ import { deployment } from './environment.ts'
 import { startExecution } from './executions.ts'
 import { logger } from './logger.ts'
 import { planRecipe } from './pinning.ts'
-import { readJson } from './s3-json.ts'
+import { readPlan } from './s3-json.ts'
 import { startRun } from './start-run.ts'
 
 /** As many of a schedule's firings are looked at for its last run. */
@@ -56,7 +55,7 @@ export async function startFiring(firing: Starting): Promise<void> {
 /** The run whose plan would be planned again; undefined where something has changed, or nothing has succeeded yet. */
 async function unchangedSince({ origin, key, runId = '' }: OpenFiring, recipe: OpenFiring['recipe']) {
   const last = recipe && (await lastSuccess(origin, key))
-  const previous = last?.planUri && (await readJson(last.planUri, planSchema))
+  const previous = last?.planUri && (await readPlan(last.planUri))
   if (!recipe || !last || !previous) return undefined
   const plan = await planRecipe({ runId, createdAt: new Date().toISOString() }, recipe, deployment())
   return isUnchanged(plan, previous) ? last.runId : undefined

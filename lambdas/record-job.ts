@@ -6,7 +6,9 @@ import type { Attempt } from '../core/store/run-store.ts'
 import type { RunCapacity } from '../core/store/table.ts'
 import { runs } from './clients.ts'
 import { variable } from './environment.ts'
+import { describeJobs } from './jobs.ts'
 import { logger } from './logger.ts'
+import { describeNodes, isNodeJob, nodeCountSchema, ownerJobId } from './node-jobs.ts'
 import { readJson } from './s3-json.ts'
 import { settleIfDone } from './settle.ts'
 
@@ -25,13 +27,23 @@ const attemptDetail = z.object({
     .optional(),
 })
 
-/** A job of ours, as Batch's events and DescribeJobs tell of it. */
-export const jobDetailSchema = z.object({
-  jobId: z.string(),
+/** What is told of a job and of each of its nodes alike. */
+const containerDetailSchema = z.object({
   status: z.enum(JOB_STATUSES),
+  startedAt: instant.optional(),
+  stoppedAt: instant.optional(),
+  attempts: z.array(attemptDetail).default([]),
+  container: z.object({ logStreamName: z.string().optional() }).optional(),
+})
+
+type ContainerDetail = z.output<typeof containerDetailSchema>
+
+/** A job of ours, as Batch's events and DescribeJobs tell of it. */
+export const jobDetailSchema = containerDetailSchema.extend({
+  jobId: z.string(),
   statusReason: z.string().optional(),
   createdAt: instant,
-  startedAt: instant.optional(),
+  nodeProperties: nodeCountSchema.optional(),
   parameters: z.object({
     runId: z.string(),
     step: z.enum(['prepare', 'train', 'evaluate']),
@@ -39,17 +51,34 @@ export const jobDetailSchema = z.object({
     attempt: z.coerce.number().int(),
     option: z.coerce.number().int(),
   }),
-  attempts: z.array(attemptDetail).default([]),
-  container: z.object({ logStreamName: z.string().optional() }).optional(),
 })
 
 type JobDetail = z.output<typeof jobDetailSchema>
 
-/** Writes what Batch says of a job into its attempt and run. Said twice or late, it changes nothing. */
-export async function recordJob(detail: JobDetail, time: string): Promise<void> {
+/**
+ * Writes what Batch says of a job into its attempt and run. Said twice or late, it changes nothing. A node's word is taken for its job's:
+ * Batch is asked how that, and all its nodes, are.
+ */
+export async function recordJob(told: JobDetail, time: string): Promise<void> {
+  const detail = isNodeJob(told.jobId) ? await ownerOf(told) : told
   const { runId, step, execution, attempt, option } = detail.parameters
-  logger.info('job state', { runId, step, jobId: detail.jobId, jobStatus: detail.status })
-  const executions = executionsOf(detail, time)
+  const executions =
+    detail.nodeProperties === undefined
+      ? executionsOf(detail, time)
+      : await executionsOfNodes(detail, detail.nodeProperties, time)
+  const { startedAt, logStreamName } = executions.at(-1) ?? {}
+  logger.info('job state', {
+    runId,
+    execution,
+    attempt,
+    step,
+    option,
+    jobId: detail.jobId,
+    jobStatus: detail.status,
+    logStreamName,
+    // From when it was submitted until its machine had it.
+    waitSeconds: startedAt && Math.round((Date.parse(startedAt) - Date.parse(detail.createdAt)) / 1000),
+  })
   const ended = jobHasEnded(detail.status)
   const machine =
     ended && step !== 'prepare' && executions.length > 0
@@ -74,7 +103,32 @@ export async function recordJob(detail: JobDetail, time: string): Promise<void> 
   if (ended) await settleIfDone(runId)
 }
 
-function executionsOf(detail: JobDetail, time: string): Attempt['executions'] {
+async function ownerOf({ jobId }: JobDetail): Promise<JobDetail> {
+  const [owner] = await describeJobs([ownerJobId(jobId)])
+  return jobDetailSchema.parse(owner)
+}
+
+/**
+ * Each node has a container of its own, which costs as much and has a log. When the job has ended they all have, though Batch may still be
+ * stopping some. Of a node that Batch has forgotten the main one's times are taken: the job's own.
+ */
+async function executionsOfNodes(
+  job: JobDetail,
+  count: number,
+  time: string,
+): Promise<Attempt['executions']> {
+  const nodes = await describeNodes(job.jobId, count)
+  return nodes.flatMap(({ node, described }) => {
+    const detail = described ? containerDetailSchema.parse(described) : job
+    return executionsOf(detail, time).map((execution) => ({
+      node,
+      ...(jobHasEnded(job.status) && { stoppedAt: job.stoppedAt ?? time }),
+      ...execution,
+    }))
+  })
+}
+
+function executionsOf(detail: ContainerDetail, time: string): Attempt['executions'] {
   const finished = detail.attempts.map(({ startedAt, stoppedAt, statusReason, container }) => ({
     // A container that never started took no time.
     startedAt: startedAt ?? stoppedAt ?? time,

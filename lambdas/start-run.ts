@@ -22,6 +22,7 @@ export async function startRun(recipe: Recipe, startedBy: StartedBy, identity: R
   // Planned here for its errors and its price: a recipe that cannot be planned or paid leaves no run behind.
   const { reservedUsd } = await planRecipe(run, recipe, deployed)
   await ledger.open({ ...run, team: deployed.team, recipe }, termsOf(reservedUsd))
+  logger.info('run opened', { runId: run.runId, recipe: recipe.name, reservedUsd })
   await startFlow({ runId: run.runId, execution: 0 })
 }
 

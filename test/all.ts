@@ -1,5 +1,5 @@
 // Every test of the project, whatever the language: `npm test`. Sets up what they need, and ends with one line of counts.
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,33 +57,38 @@ const pytest = (folder: string, source: string): Suite => ({
   env: { ...process.env, PYTHONPATH: join(root, source) },
 })
 
-const suites = [
-  vitest('unit'),
-  pytest('containers/trainer/tests', 'containers/trainer/src'),
-  pytest('local/emulator/tests', 'local/emulator'),
-  vitest('embedded'),
-  vitest('end-to-end'),
+/** Side by side: none of these has an emulator that another one could meet, and each keeps about one core busy. */
+const first = [
+  [pytest('containers/trainer/tests', 'containers/trainer/src')],
+  [vitest('unit'), pytest('local/emulator/tests', 'local/emulator')],
 ]
+/** One after the other: they start the whole flow. */
+const then = [vitest('embedded'), vitest('end-to-end')]
 
 const reports = mkdtempSync(join(tmpdir(), 'roslin-test-'))
 const totals = { passed: 0, failed: 0, skipped: 0 }
-for (const [index, suite] of suites.entries()) {
-  process.stdout.write(`\n── ${suite.name}\n`)
-  const { passed, failed, skipped } = await runSuite(suite, join(reports, `${index}`))
-  totals.passed += passed
-  totals.failed += failed
-  totals.skipped += skipped
-}
+await Promise.all(first.map((suites) => runSuites(suites, 'buffered')))
+await runSuites(then, 'live')
 rmSync(reports, { recursive: true })
 process.stdout.write(
   `\n${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ''}\n`,
 )
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1
 
+async function runSuites(suites: readonly Suite[], output: 'buffered' | 'live'): Promise<void> {
+  for (const suite of suites) {
+    const { passed, failed, skipped } = await runSuite(suite, output)
+    totals.passed += passed
+    totals.failed += failed
+    totals.skipped += skipped
+  }
+}
+
 /** A suite that ends badly without a failed test in its report (or without a report) counts as one failure. */
-async function runSuite({ command, args, read, env, name }: Suite, report: string): Promise<Counts> {
-  const child = spawn(command, args(report), { cwd: root, env: env ?? process.env, stdio: 'inherit' })
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+async function runSuite(suite: Suite, output: 'buffered' | 'live'): Promise<Counts> {
+  const { name, read } = suite
+  const report = join(reports, name.replaceAll(/\W+/g, '-'))
+  const code = await (output === 'live' ? runLive(suite, report) : runBuffered(suite, report))
   try {
     const counts = read(report)
     return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
@@ -91,4 +96,30 @@ async function runSuite({ command, args, read, env, name }: Suite, report: strin
     process.stderr.write(`${name} left no report (exit code ${code})\n`)
     return { passed: 0, failed: 1, skipped: 0 }
   }
+}
+
+function runLive(suite: Suite, report: string): Promise<number | null> {
+  process.stdout.write(title(suite))
+  const child = start(suite, report, 'inherit')
+  return new Promise((resolve) => child.on('close', resolve))
+}
+
+/** What it prints comes at its end, in one piece: another one runs beside it. */
+async function runBuffered(suite: Suite, report: string): Promise<number | null> {
+  const child = start(suite, report, 'pipe')
+  const printed: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => printed.push(part))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  process.stdout.write(Buffer.concat([Buffer.from(title(suite)), ...printed]))
+  return code
+}
+
+const title = ({ name }: Suite) => `\n── ${name}\n`
+
+function start({ command, args, env }: Suite, report: string, output: 'inherit' | 'pipe'): ChildProcess {
+  return spawn(command, args(report), {
+    cwd: root,
+    env: env ?? process.env,
+    stdio: ['inherit', output, output],
+  })
 }

@@ -2,7 +2,8 @@ import { DescribeImagesCommand, EC2Client } from '@aws-sdk/client-ec2'
 import { GetServiceQuotaCommand, ServiceQuotasClient } from '@aws-sdk/client-service-quotas'
 import { instanceType } from '../../core/instance-types.ts'
 import { type Quota, quotaOf, quotaUrl } from '../../core/quotas.ts'
-import type { CapacityOption, Team } from '../../core/team.ts'
+import type { Team } from '../../core/team.ts'
+import type { CapacityOption } from '../../core/team-capacity.ts'
 import { type Check, looked, type Verdict } from './check.ts'
 
 /** Whether the account may start the machines of the team's file, and has its machine images. */

@@ -197,10 +197,10 @@ export class RunStore {
       .runWithAttempts({ runId })
       .go({ pages: 'all', consistent: true })
     const [run] = data.run
-    const [stored] = data.runRecipe
-    if (!run || !stored) return undefined
+    const recipe = data.runRecipe[0]?.recipe ?? run?.recipe
+    if (!run || !recipe) return undefined
     const attempts = data.attempt.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt))
-    return { run: { ...run, recipe: stored.recipe }, attempts }
+    return { run: { ...run, recipe }, attempts }
   }
 
   /** Those that have not ended, or whose jobs or money have not. */
@@ -217,6 +217,7 @@ function jobNumber(attempt: number): number {
   return attempt * EXECUTIONS_OF_JOB
 }
 
+/** Of the main node, where there are several: they start and end together. */
 function finishedExecutions(attempt: Attempt): number {
-  return attempt.executions.filter(({ stoppedAt }) => stoppedAt !== undefined).length
+  return attempt.executions.filter(({ node = 0, stoppedAt }) => node === 0 && stoppedAt !== undefined).length
 }

@@ -9,11 +9,13 @@ import { datasetEntities } from './dataset-entities.ts'
 import { firingEntity } from './firing-entity.ts'
 import { SERVICE, TABLE_KEYS } from './keys.ts'
 import { requestEntity, teamEntities } from './team-entities.ts'
+import { versionedClient } from './versioned-client.ts'
 
 const { pk, sk, byTeam, open, byRecipe, byOutcome, byModel } = TABLE_KEYS
 
 /** The entities of the one table. Access patterns and keys are in docs/data-model.md. */
-export function openTable(client: DynamoDBDocumentClient, table: string) {
+export function openTable(documents: DynamoDBDocumentClient, table: string) {
+  const client = versionedClient(documents)
   const run = new Entity(
     {
       model: { entity: 'run', version: '1', service: SERVICE },
@@ -21,6 +23,8 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         runId: { type: 'string', required: true },
         team: { type: 'string', required: true },
         recipeName: { type: 'string', required: true },
+        /** Of runs from before it had an item of its own. */
+        recipe: { type: CustomAttributeType<Recipe>('any') },
         status: { type: RUN_STATUSES as unknown as RunStatus[], required: true },
         /** One more with each resume. */
         execution: { type: 'number', required: true },
@@ -128,7 +132,7 @@ export function openTable(client: DynamoDBDocumentClient, table: string) {
         attempt: { type: 'number', required: true },
         /** Index into the run's options. */
         option: { type: 'number', required: true },
-        /** Each time the container ran, the one running now included. */
+        /** Each time a container ran, the ones running now included; of several nodes, each has its own. */
         executions: { type: CustomAttributeType<AttemptExecution[]>('any'), required: true },
         statusReason: { type: 'string' },
         /** What it ran on, from its end on: as its container found, else its option as it was then. */
@@ -258,6 +262,8 @@ export interface Reservation {
 }
 
 export interface AttemptExecution {
+  /** Of a job of several nodes: whose container it is. The main node is 0. */
+  readonly node?: number
   readonly startedAt: string
   readonly stoppedAt?: string
   readonly exitCode?: number

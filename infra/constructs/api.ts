@@ -14,6 +14,7 @@ import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
 import type { Schedules } from './schedules.ts'
+import { grantTable } from './table-rights.ts'
 import { triggersFile } from './triggers.ts'
 
 export interface ApiProps {
@@ -29,7 +30,6 @@ export interface ApiProps {
 
 /** A new run's data file is read whole to be checked. */
 const MEMORY_MIB = 2048
-const TABLE_ACTIONS = ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem']
 /** Forms for what is sent up are signed with its right to put it there; versions of data sets it writes itself. */
 const WRITTEN = ['uploads/*', `${INCOMING}*`, 'datasets/*']
 const RATE_PER_SECOND = 50
@@ -39,6 +39,9 @@ const BURST = 100
 export class Api extends Construct {
   readonly id: string
   readonly url: string
+  readonly httpApi: HttpApi
+  readonly handler: Handler
+  readonly accessLogs: LogGroup
 
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
@@ -60,8 +63,8 @@ export class Api extends Construct {
       memoryMiB: MEMORY_MIB,
       timeout: Duration.seconds(29),
     })
-    // What its stores do: a transaction asks for the right to each of its writes.
-    table.grant(handler, ...TABLE_ACTIONS)
+    this.handler = handler
+    grantTable(table, handler, 'start-runs')
     bucket.grantRead(handler)
     for (const prefix of WRITTEN) bucket.grantPut(handler, prefix)
     jobLogGroup.grant(handler, 'logs:GetLogEvents')
@@ -89,12 +92,13 @@ export class Api extends Construct {
       methods: [HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.DELETE],
       integration: new HttpLambdaIntegration('Integration', handler),
     })
-    this.#configureStage(api, defaults)
+    this.httpApi = api
+    this.accessLogs = this.#configureStage(api, defaults)
     this.id = api.apiId
     this.url = api.apiEndpoint
   }
 
-  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): void {
+  #configureStage(api: HttpApi, { logRetentionDays }: FunctionDefaults): LogGroup {
     const stage = api.defaultStage?.node.defaultChild
     if (!(stage instanceof CfnStage)) throw new Error('the API has no default stage')
     const logs = new LogGroup(this, 'AccessLogs', {
@@ -113,5 +117,6 @@ export class Api extends Construct {
       }),
     }
     stage.defaultRouteSettings = { throttlingRateLimit: RATE_PER_SECOND, throttlingBurstLimit: BURST }
+    return logs
   }
 }

@@ -1,6 +1,11 @@
-import { Duration, Size, Stack, Validations } from 'aws-cdk-lib'
-import { EcsMachineImageType, type IJobQueue } from 'aws-cdk-lib/aws-batch'
-import type { IVpc } from 'aws-cdk-lib/aws-ec2'
+import { Annotations, Duration, Size, Stack, Validations } from 'aws-cdk-lib'
+import {
+  EcsMachineImageType,
+  FairshareSchedulingPolicy,
+  type IJobQueue,
+  type ISchedulingPolicy,
+} from 'aws-cdk-lib/aws-batch'
+import { type IMachineImage, MachineImage } from 'aws-cdk-lib/aws-ec2'
 import {
   type IGrantable,
   type IRole,
@@ -10,29 +15,36 @@ import {
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import type { DeployedCapacity } from '../../core/capacity.ts'
+import { type DeployedCapacity, optionName } from '../../core/capacity.ts'
+import { shares } from '../../core/fair-share.ts'
 import { instanceType } from '../../core/instance-types.ts'
-import type { CapacityOption } from '../../core/team.ts'
+import { onDemandPrice } from '../../core/prices.ts'
+import { instanceStoreGib, scratchGib } from '../../core/scratch.ts'
+import { type CapacityOption, isMultiNode } from '../../core/team-capacity.ts'
+import type { FairShare } from '../../core/team-fair-share.ts'
+import type { Network } from './network.ts'
 import { ScalingQueue } from './scaling-queue.ts'
+import { SYSTEM_GIB } from './scratch.ts'
 
 export interface ComputeProps {
   readonly team: string
-  readonly vpc: IVpc
+  readonly network: Network
   readonly capacity: readonly CapacityOption[]
+  readonly region: string
   readonly maxVcpus: number
+  readonly fairShare?: FairShare | undefined
 }
 
 /** Prepare runs on small machines, a few at a time. */
 const CPU = {
   instanceTypes: ['m7i.large', 'm7i.2xlarge', 'm7i.8xlarge'],
+  imageType: EcsMachineImageType.ECS_AL2023,
+  purchase: 'on-demand',
   maxVcpus: 32,
   // The base model twice: as it comes, and as it goes to the bucket.
-  scratch: Size.gibibytes(100),
+  rootVolume: Size.gibibytes(SYSTEM_GIB + 100),
   wait: Duration.hours(1),
-}
-
-/** For a 12B model: the weights, three checkpoints of 24 GB and 142 GB of optimizer state, and room. */
-const TRAINING_SCRATCH = Size.gibibytes(500)
+} as const
 
 /** A queue for Prepare, and one for each of the team's capacity options; all scale to nothing. */
 export class Compute extends Construct {
@@ -41,29 +53,28 @@ export class Compute extends Construct {
   readonly jobQueues: readonly IJobQueue[]
   readonly #team: string
 
-  constructor(scope: Construct, id: string, { team, vpc, capacity, maxVcpus }: ComputeProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { team, network, capacity, region, maxVcpus, fairShare }: ComputeProps,
+  ) {
     super(scope, id)
     this.#team = team
     const instanceRole = this.#instanceRole()
-    const cpu = { ...CPU, vpc, instanceRole, imageType: EcsMachineImageType.ECS_AL2023, spot: false }
-    this.cpuJobQueue = new ScalingQueue(this, 'Cpu', cpu).jobQueue
+    const schedulingPolicy = fairShare && this.#schedulingPolicy(fairShare)
+    const common = { network, instanceRole, schedulingPolicy }
+    this.cpuJobQueue = new ScalingQueue(this, 'Cpu', { ...CPU, ...common }).jobQueue
     const options = capacity.map((option) => {
-      const onGpu = instanceType(option.instanceType).gpu !== undefined
+      this.#sayScaleDown(option, region)
       // Named by what it is: another order in the team file replaces nothing.
-      const { jobQueue } = new ScalingQueue(this, `${option.instanceType} ${option.purchase}`, {
-        vpc,
-        instanceRole,
-        instanceTypes: [option.instanceType],
-        imageType: onGpu ? EcsMachineImageType.ECS_AL2023_NVIDIA : EcsMachineImageType.ECS_AL2023,
-        amiId: option.amiId,
-        spot: option.purchase === 'spot',
+      const { jobQueue } = new ScalingQueue(this, optionName(option), {
+        ...common,
         maxVcpus,
-        scratch: TRAINING_SCRATCH,
-        wait: Duration.minutes(option.waitMinutes),
+        ...machineOf(option, region),
       })
       return { option, jobQueue }
     })
-    this.capacity = options.map(({ option, jobQueue }) => ({ ...option, jobQueueArn: jobQueue.jobQueueArn }))
+    this.capacity = options.map(({ option, jobQueue }) => deployed(option, jobQueue))
     this.jobQueues = [this.cpuJobQueue, ...options.map(({ jobQueue }) => jobQueue)]
   }
 
@@ -81,12 +92,37 @@ export class Compute extends Construct {
     policy(this.terminateJobs())
   }
 
+  /** To look at jobs; Batch's Describe knows no resources. */
+  grantDescribeJobs(grantee: IGrantable): void {
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
+    )
+  }
+
   /** Batch makes a job's id when it is submitted; whose it is, its tag says, which the flow gives it. */
   terminateJobs(): PolicyStatement {
     return new PolicyStatement({
       actions: ['batch:TerminateJob'],
       resources: [Stack.of(this).formatArn({ service: 'batch', resource: 'job', resourceName: '*' })],
       conditions: { StringEquals: { 'aws:ResourceTag/roslin:team': this.#team } },
+    })
+  }
+
+  /** A machine that stays is billed while it does nothing. */
+  #sayScaleDown(option: CapacityOption, region: string): void {
+    if (!option.scaleDownMinutes) return
+    const usdPerHour = option.priceUsdPerHour ?? onDemandPrice(option.instanceType, region).usdPerHour
+    const usd = (usdPerHour * option.scaleDownMinutes) / 60
+    Annotations.of(this).addInfoV2(
+      `roslin:scaleDown ${optionName(option)}`,
+      `${optionName(option)} stays ${option.scaleDownMinutes} minutes after its last job: up to $${usd.toFixed(2)} each time, at $${usdPerHour} an hour.`,
+    )
+  }
+
+  #schedulingPolicy(fairShare: FairShare): ISchedulingPolicy {
+    return new FairshareSchedulingPolicy(this, 'FairShare', {
+      shareDecay: Duration.hours(fairShare.historyHours),
+      shares: shares(fairShare),
     })
   }
 
@@ -103,4 +139,43 @@ export class Compute extends Construct {
     })
     return role
   }
+}
+
+/** What is told of an option to the functions that plan: their environment holds 4 KB. */
+function deployed(
+  { instanceType, purchase, waitMinutes, amiId, priceUsdPerHour, maxNodes }: CapacityOption,
+  { jobQueueArn }: IJobQueue,
+): DeployedCapacity {
+  return {
+    instanceType,
+    purchase,
+    waitMinutes,
+    ...(amiId && { amiId }),
+    ...(priceUsdPerHour && { priceUsdPerHour }),
+    ...(maxNodes && { maxNodes }),
+    jobQueueArn,
+  }
+}
+
+function machineOf(option: CapacityOption, region: string) {
+  const type = instanceType(option.instanceType)
+  const neededGib = option.scratchGib ?? scratchGib(type)
+  const onRootGib = instanceStoreGib(type) >= neededGib ? 0 : neededGib
+  return {
+    instanceTypes: [option.instanceType],
+    imageType: type.gpu ? EcsMachineImageType.ECS_AL2023_NVIDIA : EcsMachineImageType.ECS_AL2023,
+    image: imageOf(option, region),
+    purchase: option.purchase,
+    maxPricePercent: option.maxPricePercent,
+    reservation: option.reservation,
+    rootVolume: Size.gibibytes(SYSTEM_GIB + onRootGib),
+    wait: Duration.minutes(option.waitMinutes),
+    scaleDown: option.scaleDownMinutes ? Duration.minutes(option.scaleDownMinutes) : undefined,
+    nodes: isMultiNode(option) ? { efaCards: type.efaCards ?? 0 } : undefined,
+  }
+}
+
+function imageOf({ amiId, amiParameter }: CapacityOption, region: string): IMachineImage | undefined {
+  if (amiId) return MachineImage.genericLinux({ [region]: amiId })
+  return amiParameter ? MachineImage.fromSsmParameter(amiParameter) : undefined
 }

@@ -8,8 +8,10 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
+import { machineFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface EventsProps {
   readonly table: ITableV2
@@ -22,6 +24,8 @@ export interface EventsProps {
 /** What AWS reports of the team's jobs and executions, written into the runs. What cannot be, waits in the dead-letter queue. */
 export class Events extends Construct {
   readonly deadLetterQueue: Queue
+  readonly batchJob: Handler
+  readonly tableChanged: Handler
 
   constructor(
     scope: Construct,
@@ -39,16 +43,17 @@ export class Events extends Construct {
       reason: 'It is the dead-letter queue.',
     })
     this.deadLetterQueue = deadLetterQueue
-    const target = (handlerId: string, entry: string) => {
+    const writing = (handlerId: string, entry: string) => {
       const handler = new Handler(this, handlerId, { entry, defaults, deadLetterQueue })
-      table.grantReadWriteData(handler)
-      bucket.grantRead(handler, 'runs/*')
-      return new LambdaFunction(handler, {
-        deadLetterQueue,
-        maxEventAge: Duration.hours(2),
-        retryAttempts: 10,
-      })
+      grantTable(table, handler, 'change-runs')
+      return handler
     }
+    const deliverTo = (handler: Handler) =>
+      new LambdaFunction(handler, { deadLetterQueue, maxEventAge: Duration.hours(2), retryAttempts: 10 })
+    this.batchJob = writing('BatchJob', 'events/batch-job.ts')
+    bucket.grantRead(this.batchJob, `runs/*/${machineFile('*')}`)
+    // An event of one node tells nothing of the others.
+    compute.grantDescribeJobs(this.batchJob)
 
     new Rule(this, 'BatchJobRule', {
       description: 'State changes of the jobs in the team’s queues, and why they wait',
@@ -60,7 +65,7 @@ export class Events extends Construct {
           parameters: { runId: Match.exists() },
         },
       },
-      targets: [target('BatchJob', 'events/batch-job.ts')],
+      targets: [deliverTo(this.batchJob)],
     })
     new Rule(this, 'ExecutionRule', {
       description: 'Executions of the team’s flow that ended badly',
@@ -72,13 +77,13 @@ export class Events extends Construct {
           status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
         },
       },
-      targets: [target('Execution', 'events/execution.ts')],
+      targets: [deliverTo(writing('Execution', 'events/execution.ts'))],
     })
-    this.#announceChanges(table, defaults)
+    this.tableChanged = this.#announceChanges(table, defaults)
   }
 
   /** The table's stream, sent to the account's default bus as events of runs and budgets. */
-  #announceChanges(table: ITableV2, defaults: FunctionDefaults): void {
+  #announceChanges(table: ITableV2, defaults: FunctionDefaults): Handler {
     const handler = new Handler(this, 'TableChanged', { entry: 'events/table-changed.ts', defaults })
     handler.addEventSource(
       new DynamoEventSource(table, {
@@ -91,5 +96,6 @@ export class Events extends Construct {
       }),
     )
     EventBus.fromEventBusName(this, 'DefaultBus', 'default').grantPutEventsTo(handler)
+    return handler
   }
 }

@@ -3,10 +3,13 @@ import type { StepName } from '../../core/plan.ts'
 
 export interface FlowDefinitionProps {
   readonly team: string
+  /** Of a version of each function, so that a run keeps the code that it began with. */
   readonly planFunctionArn: string
   readonly registerFunctionArn: string
   readonly classifyFunctionArn: string
   readonly failFunctionArn: string
+  /** The queues have a scheduling policy, and take no job without a share of it. */
+  readonly fairShare?: boolean
   /** States of a team's own, before the first training job of an execution, and before a model version is registered. */
   readonly hooks?: Readonly<Partial<Record<HookName, Branch>>>
 }
@@ -48,6 +51,9 @@ const LAMBDA_RETRY = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2, JitterStrategy: 'FULL' },
 ]
 
+/** The range of a multi-node job definition, which a job that is told more of its nodes must name as it is. */
+export const ALL_NODES = '0:'
+
 export type HookName = 'beforeTrain' | 'afterEvaluate'
 
 /** Amazon States Language, JSONata: states with an end of their own. */
@@ -60,12 +66,12 @@ const RUN_ID = '{% $states.context.Execution.Input.runId %}'
 const EXECUTION = '{% $states.context.Execution.Input.execution %}'
 
 /**
- * Plan → Prepare → Train → Evaluate → Register. A job that failed goes to Classify, which sends it to the same capacity option again,
+ * Plan → Prepare → Train → Evaluate → Register. Train is one of two states, for one machine or for several. A job that failed goes to Classify, which sends it to the same capacity option again,
  * to the next one, or to Fail; any other error goes to Fail. Amazon States Language, JSONata.
  */
 export function flowDefinition(props: FlowDefinitionProps) {
   const { beforeTrain, afterEvaluate } = props.hooks ?? {}
-  const toTrain = beforeTrain ? 'BeforeTrain' : 'Train'
+  const toTrain = beforeTrain ? 'BeforeTrain' : 'ChooseTrain'
   const toRegister = afterEvaluate ? 'AfterEvaluate' : 'Register'
   return {
     Comment: 'One execution of a run: its input is {"runId", "execution"}, and its name is made of both',
@@ -77,6 +83,7 @@ export function flowDefinition(props: FlowDefinitionProps) {
         ...lambdaTask(props.planFunctionArn, { runId: RUN_ID, execution: EXECUTION }),
         Assign: {
           from: '{% $states.result.Payload.from %}',
+          recipe: '{% $states.result.Payload.recipe %}',
           planUri: '{% $states.result.Payload.planUri %}',
           jobs: '{% $states.result.Payload.jobs %}',
           progress: '{% $states.result.Payload.progress %}',
@@ -95,10 +102,16 @@ export function flowDefinition(props: FlowDefinitionProps) {
         ],
         Default: 'Prepare',
       },
-      Prepare: batchTask('prepare', props.team, toTrain),
-      ...(beforeTrain && { BeforeTrain: hookState('beforeTrain', beforeTrain, 'Train') }),
-      Train: batchTask('train', props.team, 'Evaluate'),
-      Evaluate: batchTask('evaluate', props.team, toRegister),
+      Prepare: batchTask('prepare', props, toTrain),
+      ...(beforeTrain && { BeforeTrain: hookState('beforeTrain', beforeTrain, 'ChooseTrain') }),
+      ChooseTrain: {
+        Type: 'Choice',
+        Choices: [{ Condition: '{% $jobs.train[$progress.option].nodes > 1 %}', Next: 'TrainOnNodes' }],
+        Default: 'Train',
+      },
+      Train: batchTask('train', props, 'Evaluate'),
+      TrainOnNodes: batchTask('train', props, 'Evaluate', onNodes),
+      Evaluate: batchTask('evaluate', props, toRegister),
       ...(afterEvaluate && { AfterEvaluate: hookState('afterEvaluate', afterEvaluate, 'Register') }),
       Register: {
         ...lambdaTask(props.registerFunctionArn, {
@@ -135,7 +148,7 @@ export function flowDefinition(props: FlowDefinitionProps) {
         Choices: [
           { Condition: "{% $action = 'stop' %}", Next: 'Fail' },
           { Condition: "{% $failedStep = 'prepare' %}", Next: 'Prepare' },
-          { Condition: "{% $failedStep = 'train' %}", Next: 'Train' },
+          { Condition: "{% $failedStep = 'train' %}", Next: 'ChooseTrain' },
         ],
         Default: 'Evaluate',
       },
@@ -166,8 +179,13 @@ function lambdaTask(functionArn: string, payload: Record<string, string>) {
 }
 
 /** A Batch job, and the wait for its end. The plan says where it runs and what it needs; the container reads the plan itself. */
-function batchTask(step: StepName, team: string, next: string) {
-  const job = (field: string) => `{% $jobs.${step}[$progress.option].${field} %}`
+function batchTask(
+  step: StepName,
+  { team, fairShare }: FlowDefinitionProps,
+  next: string,
+  overrides: (step: StepName) => object = onOneMachine,
+) {
+  const job = jobField(step)
   return {
     Type: 'Task',
     Resource: 'arn:aws:states:::batch:submitJob.sync',
@@ -176,6 +194,7 @@ function batchTask(step: StepName, team: string, next: string) {
       JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
       JobDefinition: job('jobDefinitionArn'),
+      ...(fairShare && { ShareIdentifier: job('shareIdentifier'), SchedulingPriorityOverride: 1 }),
       // Not read by the container: they tell whose job it is, in the job's events too.
       Parameters: {
         runId: RUN_ID,
@@ -184,23 +203,48 @@ function batchTask(step: StepName, team: string, next: string) {
         attempt: '{% $string($progress.attempt) %}',
         option: '{% $string($progress.option) %}',
       },
-      ContainerOverrides: {
-        Environment: [
-          { Name: 'ROSLIN_PLAN_URI', Value: '{% $planUri %}' },
-          { Name: 'ROSLIN_STEP', Value: step },
-          { Name: 'ROSLIN_ATTEMPT', Value: '{% $string($progress.attempt + 1) %}' },
-          { Name: 'ROSLIN_CAPACITY_OPTION', Value: '{% $string($progress.option) %}' },
-        ],
-        ResourceRequirements: job('resourceRequirements'),
-      },
+      ...overrides(step),
       Timeout: { AttemptDurationSeconds: job('timeoutSeconds') },
       PropagateTags: true,
-      Tags: { 'roslin:team': team, 'roslin:run': RUN_ID, 'roslin:step': step },
+      Tags: {
+        'roslin:team': team,
+        'roslin:recipe': '{% $recipe %}',
+        'roslin:run': RUN_ID,
+        'roslin:step': step,
+      },
     },
     Retry: BATCH_RETRY,
     Catch: catchAs(step, 'Classify'),
     Output: {},
     Next: next,
+  }
+}
+
+const jobField = (step: StepName) => (field: string) => `{% $jobs.${step}[$progress.option].${field} %}`
+
+function onOneMachine(step: StepName) {
+  return { ContainerOverrides: containerOverrides(step) }
+}
+
+/** A job of several nodes takes no overrides of its container but those of a range of nodes. */
+function onNodes(step: StepName) {
+  return {
+    NodeOverrides: {
+      NumNodes: jobField(step)('nodes'),
+      NodePropertyOverrides: [{ TargetNodes: ALL_NODES, ContainerOverrides: containerOverrides(step) }],
+    },
+  }
+}
+
+function containerOverrides(step: StepName) {
+  return {
+    Environment: [
+      { Name: 'ROSLIN_PLAN_URI', Value: '{% $planUri %}' },
+      { Name: 'ROSLIN_STEP', Value: step },
+      { Name: 'ROSLIN_ATTEMPT', Value: '{% $string($progress.attempt + 1) %}' },
+      { Name: 'ROSLIN_CAPACITY_OPTION', Value: '{% $string($progress.option) %}' },
+    ],
+    ResourceRequirements: jobField(step)('resourceRequirements'),
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { Duration, Lazy, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import type { CfnJobDefinition } from 'aws-cdk-lib/aws-batch'
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
@@ -18,6 +19,7 @@ import { flowDefinition } from './flow-definition.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
 import { type FlowHooks, renderHooks } from './hooks.ts'
 import type { Jobs } from './jobs.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface FlowProps {
   readonly team: string
@@ -26,6 +28,7 @@ export interface FlowProps {
   readonly compute: Compute
   readonly jobs: Jobs
   readonly functionDefaults: FunctionDefaults
+  readonly fairShare: boolean
   readonly hooks?: FlowHooks | undefined
 }
 
@@ -36,6 +39,7 @@ const PLAN_MEMORY_MIB = 2048
 export class Flow extends Construct {
   readonly stateMachine: StateMachine
   readonly aliasArn: string
+  readonly logGroup: LogGroup
 
   constructor(scope: Construct, id: string, props: FlowProps) {
     super(scope, id)
@@ -43,6 +47,7 @@ export class Flow extends Construct {
     const plan = new Handler(this, 'Plan', {
       entry: 'steps/plan.ts',
       defaults,
+      environment: { JOB_DEFINITIONS_DIGEST: jobDefinitionsDigest(props.jobs) },
       memoryMiB: PLAN_MEMORY_MIB,
       timeout: Duration.seconds(120),
     })
@@ -50,30 +55,36 @@ export class Flow extends Construct {
     const classify = new Handler(this, 'Classify', { entry: 'steps/classify.ts', defaults })
     const fail = new Handler(this, 'Fail', { entry: 'steps/fail.ts', defaults })
     const handlers = [plan, register, classify, fail]
-    for (const handler of handlers) {
-      table.grantReadWriteData(handler)
-      bucket.grantRead(handler)
-    }
-    bucket.grantPut(plan, 'runs/*')
+    for (const handler of [plan, classify]) grantTable(table, handler, 'change-runs')
+    for (const handler of [register, fail]) grantTable(table, handler, 'add-items')
+    // A team keeps its data and models in its bucket where it likes; the others read what a run has written.
+    bucket.grantRead(plan)
+    for (const handler of [register, classify, fail]) bucket.grantRead(handler, 'runs/*')
+    bucket.grantRead(register, 'models/*')
+    bucket.grantPut(plan, 'runs/*/plan*.json')
+    // What the nodes of a job ended with.
+    for (const handler of [classify, fail]) props.compute.grantDescribeJobs(handler)
 
     const hooks = renderHooks(Stack.of(this), props.hooks ?? {})
     const definition = flowDefinition({
       team: props.team,
-      planFunctionArn: plan.functionArn,
-      registerFunctionArn: register.functionArn,
-      classifyFunctionArn: classify.functionArn,
-      failFunctionArn: fail.functionArn,
+      planFunctionArn: plan.currentVersion.functionArn,
+      registerFunctionArn: register.currentVersion.functionArn,
+      classifyFunctionArn: classify.currentVersion.functionArn,
+      failFunctionArn: fail.currentVersion.functionArn,
+      fairShare: props.fairShare,
       hooks: hooks.branches,
+    })
+    this.logGroup = new LogGroup(this, 'Logs', {
+      retention: defaults.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
     })
     this.stateMachine = new StateMachine(this, 'StateMachine', {
       stateMachineType: StateMachineType.STANDARD,
       definitionBody: DefinitionBody.fromString(Stack.of(this).toJsonString(definition)),
       tracingEnabled: true,
       logs: {
-        destination: new LogGroup(this, 'Logs', {
-          retention: defaults.logRetentionDays,
-          removalPolicy: RemovalPolicy.DESTROY,
-        }),
+        destination: this.logGroup,
         level: LogLevel.ALL,
         // Payloads hold nothing secret, but a cause can be long.
         includeExecutionData: false,
@@ -117,10 +128,7 @@ export class Flow extends Construct {
         ],
       }),
     )
-    // Batch's Describe knows no resources, and a job's id is made by Batch.
-    this.stateMachine.addToRolePolicy(
-      new PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
-    )
+    compute.grantDescribeJobs(this.stateMachine)
     this.stateMachine.addToRolePolicy(compute.terminateJobs())
     // The rule through which Step Functions learns of a job's end (`.sync`).
     this.stateMachine.addToRolePolicy(
@@ -137,15 +145,17 @@ export class Flow extends Construct {
     )
   }
 
-  /** A version is what it was published from: another definition needs another one, and runs under way keep theirs. */
+  /**
+   * A version is what it was published from: another definition, or another version of a step's function, needs another one. Runs under
+   * way keep theirs, and with it the functions' code.
+   */
   #publish(definition: object): string {
-    const digest = createHash('sha256')
-      .update(JSON.stringify(Stack.of(this).resolve(definition)))
-      .digest('hex')
-      .slice(0, 12)
-    const version = new CfnStateMachineVersion(this, `Version${digest}`, {
+    const stack = Stack.of(this)
+    const version = new CfnStateMachineVersion(this, 'Version', {
       stateMachineArn: this.stateMachine.stateMachineArn,
     })
+    const id = stack.resolve(version.logicalId)
+    version.overrideLogicalId(whenSynthesised(() => `${id}${digestOf(stack.resolve(definition))}`))
     version.applyRemovalPolicy(RemovalPolicy.RETAIN)
     version.node.addDependency(this.stateMachine)
     const alias = new CfnStateMachineAlias(this, 'Live', {
@@ -154,4 +164,29 @@ export class Flow extends Construct {
     })
     return alias.attrArn
   }
+}
+
+/**
+ * Plan holds the job definitions by their revisions, and a template does not show that there is a new one: without this, Plan would
+ * stay at the version that plans with the old.
+ */
+function jobDefinitionsDigest({ definitions }: Jobs): string {
+  return whenSynthesised(() =>
+    digestOf(
+      definitions.map(({ node, stack }) => {
+        const { containerProperties, nodeProperties, retryStrategy, timeout, tags } =
+          node.defaultChild as CfnJobDefinition
+        return stack.resolve([containerProperties, nodeProperties, retryStrategy, timeout, tags.renderedTags])
+      }),
+    ),
+  )
+}
+
+/** Not earlier: functions get variables, and all gets tags, after the flow is made. */
+function whenSynthesised(produce: () => string): string {
+  return Lazy.uncachedString({ produce })
+}
+
+function digestOf(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)
 }

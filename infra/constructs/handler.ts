@@ -1,14 +1,16 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import { Code, type ILayerVersion, Function as LambdaFunction, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { bundleOf } from '../bundle.ts'
+import { RUNTIME } from './libraries.ts'
 
 export interface FunctionDefaults {
   readonly logRetentionDays: RetentionDays
   readonly environment: Readonly<Record<string, string>>
+  readonly libraries: ILayerVersion
 }
 
 export interface HandlerProps {
@@ -37,7 +39,8 @@ export class Handler extends LambdaFunction {
       handler: 'index.handler',
       role,
       logGroup,
-      runtime: Runtime.NODEJS_24_X,
+      runtime: RUNTIME,
+      layers: [props.defaults.libraries],
       memorySize: props.memoryMiB ?? 512,
       timeout: props.timeout ?? Duration.seconds(30),
       tracing: Tracing.ACTIVE,
@@ -46,6 +49,8 @@ export class Handler extends LambdaFunction {
         ...props.environment,
         NODE_OPTIONS: '--enable-source-maps',
       },
+      // Of those that are published, runs under way may still use the former ones.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...(props.deadLetterQueue && { deadLetterQueue: props.deadLetterQueue }),
     })
   }

@@ -19,9 +19,12 @@ export interface NotificationsProps {
 
 /** Tells people of runs that have ended and of budgets that are nearly spent: a topic, and a webhook where the team names one. */
 export class Notifications extends Construct {
+  readonly topic: Topic
+
   constructor(scope: Construct, id: string, { team, functionDefaults, deadLetterQueue }: NotificationsProps) {
     super(scope, id)
     const topic = new Topic(this, 'Topic', { displayName: `Roslin ${team.name}`, enforceSSL: true })
+    this.topic = topic
     Validations.of(topic).acknowledge({
       id: 'AwsSolutions-SNS2',
       reason:

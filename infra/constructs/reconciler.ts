@@ -5,9 +5,11 @@ import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import { machineFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface ReconcilerProps {
   readonly table: ITableV2
@@ -16,25 +18,32 @@ export interface ReconcilerProps {
   readonly flow: Flow
   readonly functionDefaults: FunctionDefaults
   readonly deadLetterQueue: IQueue
+  readonly stuckRunMinutes: number
 }
 
 const INTERVAL = Duration.minutes(5)
 
 /** Mends every few minutes what an event that was lost, or a function that died, has left. */
 export class Reconciler extends Construct {
+  readonly handler: Handler
+
   constructor(scope: Construct, id: string, props: ReconcilerProps) {
     super(scope, id)
     const { table, bucket, compute, flow, functionDefaults: defaults, deadLetterQueue } = props
     const handler = new Handler(this, 'Handler', {
       entry: 'reconciler/handler.ts',
       defaults,
-      environment: { STATE_MACHINE_ALIAS_ARN: flow.aliasArn },
+      environment: {
+        STATE_MACHINE_ALIAS_ARN: flow.aliasArn,
+        STUCK_RUN_MINUTES: String(props.stuckRunMinutes),
+      },
       // Less than the time to the next one; twice at once does no harm.
       timeout: Duration.minutes(4),
       deadLetterQueue,
     })
-    table.grantReadWriteData(handler)
-    bucket.grantRead(handler, 'runs/*')
+    this.handler = handler
+    grantTable(table, handler, 'change-runs')
+    bucket.grantRead(handler, `runs/*/${machineFile('*')}`)
     flow.grantControl(handler)
     compute.grantJobControl(handler)
     new Rule(this, 'Schedule', {

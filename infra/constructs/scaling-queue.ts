@@ -1,39 +1,47 @@
-import type { Duration, Size } from 'aws-cdk-lib'
+import { Duration, type Size } from 'aws-cdk-lib'
 import {
   AllocationStrategy,
+  CfnComputeEnvironment,
   type EcsMachineImageType,
+  type ISchedulingPolicy,
   JobQueue,
   JobStateTimeLimitActionsReason,
   ManagedEc2EcsComputeEnvironment,
 } from 'aws-cdk-lib/aws-batch'
 import {
-  BlockDeviceVolume,
-  EbsDeviceVolumeType,
+  type IMachineImage,
   InstanceType,
-  type IVpc,
-  LaunchTemplate,
-  LaunchTemplateHttpTokens,
-  MachineImage,
-  MultipartBody,
-  MultipartUserData,
-  SubnetType,
-  UserData,
+  type ISecurityGroup,
+  type SubnetSelection,
 } from 'aws-cdk-lib/aws-ec2'
 import type { IRole } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
+import type { Purchase } from '../../core/purchase.ts'
+import type { CapacityOption } from '../../core/team-capacity.ts'
+import { Machine } from './machine.ts'
+import type { Network } from './network.ts'
+import { NodeGroup } from './node-group.ts'
 
 export interface ScalingQueueProps {
-  readonly vpc: IVpc
+  readonly network: Network
   readonly instanceRole: IRole
   readonly instanceTypes: readonly string[]
   readonly imageType: EcsMachineImageType
   /** An image of the team's own, in place of the one AWS provides for the type. */
-  readonly amiId?: string | undefined
-  readonly spot: boolean
+  readonly image?: IMachineImage | undefined
+  readonly purchase: Purchase
+  readonly maxPricePercent?: number | undefined
+  readonly reservation?: CapacityOption['reservation']
   readonly maxVcpus: number
-  readonly scratch: Size
+  /** Who goes first; left out, who has waited longest. */
+  readonly schedulingPolicy?: ISchedulingPolicy | undefined
+  readonly rootVolume: Size
   /** How long a job may wait that Batch knows cannot start. */
   readonly wait: Duration
+  /** How long a machine stays without a job; left out, as short as Batch does it. */
+  readonly scaleDown?: Duration | undefined
+  /** For jobs of several machines; EFA on as many network cards. */
+  readonly nodes?: { readonly efaCards: number } | undefined
 }
 
 /** The causes that Batch can name for a job that does not start. */
@@ -43,8 +51,8 @@ const BLOCKED = [
   JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT,
 ]
 
-/** A checkpoint of the largest models takes up to 100 s; from SIGTERM to SIGKILL, the ECS agent gives 30 s by default. */
-const STOP_TIMEOUT_SECONDS = 120
+/** The longest that Batch takes: a deployment that changes the machines does not end what runs on them before. */
+const UPDATE_TIMEOUT = Duration.hours(6)
 
 /** A job queue with machines of its own that come with a job and go after it. */
 export class ScalingQueue extends Construct {
@@ -52,25 +60,21 @@ export class ScalingQueue extends Construct {
 
   constructor(scope: Construct, id: string, props: ScalingQueueProps) {
     super(scope, id)
-    const { vpc, spot, amiId } = props
-    const launchTemplate = new LaunchTemplate(this, 'LaunchTemplate', {
-      httpTokens: LaunchTemplateHttpTokens.REQUIRED,
-      // The container is one hop further than the host.
-      httpPutResponseHopLimit: 2,
-      userData: userData(),
-      blockDevices: [
-        {
-          deviceName: '/dev/xvda',
-          volume: BlockDeviceVolume.ebs(props.scratch.toGibibytes(), {
-            volumeType: EbsDeviceVolumeType.GP3,
-            encrypted: true,
-          }),
-        },
-      ],
+    const { network, reservation } = props
+    const { vpc } = network
+    const spot = props.purchase === 'spot'
+    const nodes = props.nodes && new NodeGroup(this, 'Nodes', { vpc, ...props.nodes })
+    const groups: readonly ISecurityGroup[] | undefined = nodes
+      ? [...(network.securityGroups ?? []), nodes.securityGroup]
+      : network.securityGroups
+    const { launchTemplate } = new Machine(this, 'Machine', {
+      rootVolume: props.rootVolume,
+      reservation,
+      efa: nodes && { cards: nodes.efaCards, securityGroups: groups ?? [] },
     })
-    const computeEnvironment = new ManagedEc2EcsComputeEnvironment(this, 'Environment', {
+    const environment = new ManagedEc2EcsComputeEnvironment(this, 'Environment', {
       vpc,
-      vpcSubnets: { subnetType: SubnetType.PUBLIC },
+      vpcSubnets: subnetsOf(props),
       instanceTypes: props.instanceTypes.map((name) => new InstanceType(name)),
       useOptimalInstanceClasses: false,
       minvCpus: 0,
@@ -80,29 +84,37 @@ export class ScalingQueue extends Construct {
       allocationStrategy: spot
         ? AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED
         : AllocationStrategy.BEST_FIT_PROGRESSIVE,
+      ...(props.maxPricePercent && { spotBidPercentage: props.maxPricePercent }),
       launchTemplate,
       instanceRole: props.instanceRole,
-      images: [
-        {
-          imageType: props.imageType,
-          ...(amiId && { image: MachineImage.genericLinux({ [vpc.env.region]: amiId }) }),
-        },
-      ],
+      images: [{ imageType: props.imageType, ...(props.image && { image: props.image }) }],
+      updateTimeout: UPDATE_TIMEOUT,
+      ...(groups && { securityGroups: [...groups] }),
+      ...(nodes && { placementGroup: nodes.placementGroup }),
     })
-    this.jobQueue = new JobQueue(this, 'Queue', {
-      computeEnvironments: [{ computeEnvironment, order: 1 }],
+    const resource = environment.node.defaultChild
+    if (!(resource instanceof CfnComputeEnvironment)) throw new Error('the environment is none')
+    // By number: with a name such as $Latest, Batch would not notice that there is a new one.
+    resource.addPropertyOverride(
+      'ComputeResources.LaunchTemplate.Version',
+      launchTemplate.latestVersionNumber,
+    )
+    if (props.scaleDown) {
+      const minutes = props.scaleDown.toMinutes()
+      resource.addPropertyOverride('ComputeResources.ScalingPolicy.MinScaleDownDelayMinutes', minutes)
+    }
+    const { schedulingPolicy } = props
+    // A queue that was made without a policy cannot be given one, nor one be taken away: it is another queue.
+    this.jobQueue = new JobQueue(this, schedulingPolicy ? 'FairQueue' : 'Queue', {
+      ...(schedulingPolicy && { schedulingPolicy }),
+      computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
       jobStateTimeLimitActions: BLOCKED.map((reason) => ({ reason, maxTime: props.wait })),
     })
   }
 }
 
-/** Batch adds parts of its own, and takes only MIME multipart for that. */
-function userData(): MultipartUserData {
-  const commands = UserData.forLinux()
-  commands.addCommands(`echo ECS_CONTAINER_STOP_TIMEOUT=${STOP_TIMEOUT_SECONDS}s >> /etc/ecs/ecs.config`)
-  const parts = new MultipartUserData()
-  parts.addPart(
-    MultipartBody.fromRawBody({ contentType: MultipartBody.SHELL_SCRIPT, body: commands.render() }),
-  )
-  return parts
+/** A reservation is in one zone; machines that work together are in one too. */
+function subnetsOf({ network, reservation, nodes }: ScalingQueueProps): SubnetSelection {
+  if (reservation) return network.subnets(reservation.zone)
+  return nodes ? network.nearSubnets() : network.subnets()
 }

@@ -14,6 +14,7 @@ import { stopFile } from '../../core/storage-layout.ts'
 import type { Compute } from './compute.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler } from './handler.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface SchedulesProps {
   readonly team: string
@@ -105,7 +106,7 @@ export class Schedules extends Construct {
 
   /** To start runs and to end them, as the API's function may. */
   #grantStarting(handler: Handler, table: ITableV2, bucket: IBucket, flow: Flow, compute: Compute): void {
-    table.grantReadWriteData(handler)
+    grantTable(table, handler, 'start-runs')
     bucket.grantRead(handler)
     bucket.grantPut(handler, `runs/*/${stopFile('*')}`)
     flow.grantControl(handler)

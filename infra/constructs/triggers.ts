@@ -12,6 +12,7 @@ import type { Trigger } from '../../core/trigger.ts'
 import type { Flow } from './flow.ts'
 import { type FunctionDefaults, Handler, type HandlerProps } from './handler.ts'
 import type { Schedules } from './schedules.ts'
+import { grantTable } from './table-rights.ts'
 
 export interface TriggersProps {
   readonly team: string
@@ -80,7 +81,7 @@ export class Triggers extends Construct {
       timeout: Duration.minutes(2),
       deadLetterQueue,
     })
-    table.grantReadWriteData(handler)
+    grantTable(table, handler, 'start-runs')
     bucket.grantRead(handler)
     // A window of no minutes starts its run at once.
     flow.grantControl(handler)

@@ -6,8 +6,11 @@ import { Api } from '../constructs/api.ts'
 import { Compute } from '../constructs/compute.ts'
 import { Events } from '../constructs/events.ts'
 import { Flow } from '../constructs/flow.ts'
+import { Handler } from '../constructs/handler.ts'
 import type { FlowHooks } from '../constructs/hooks.ts'
 import { Jobs } from '../constructs/jobs.ts'
+import { Libraries } from '../constructs/libraries.ts'
+import { Monitoring } from '../constructs/monitoring/monitoring.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
 import { Reconciler } from '../constructs/reconciler.ts'
@@ -32,30 +35,43 @@ export class ControlPlaneStack extends Stack {
     const { team, codeVersion } = props
     const { schedules: teamSchedules, triggers } = props.automation
     const { table, bucket } = props.state
-    const network = new Network(this, 'Network')
+    const network = new Network(this, 'Network', {
+      network: team.network,
+      logRetentionDays: team.logRetentionDays,
+    })
     const compute = new Compute(this, 'Compute', {
       team: team.name,
-      vpc: network.vpc,
+      network,
       capacity: team.capacity,
+      region: team.region,
       maxVcpus: team.maxVcpus,
+      fairShare: team.fairShare,
     })
     const jobs = new Jobs(this, 'Jobs', {
       bucket,
       trainerImage: team.trainerImage,
       logRetentionDays: team.logRetentionDays,
+      capacity: team.capacity,
     })
+    props.state.images.grantPull(jobs.executionRole)
+    const capacity = compute.capacity.map((option) => ({
+      ...option,
+      multiNodeJobDefinitionArn: jobs.multiNodeDefinitionArn(option),
+    }))
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
+      libraries: new Libraries(this, 'Libraries'),
       environment: {
         TEAM: team.name,
         TABLE_NAME: table.tableName,
         BUCKET_NAME: bucket.bucketName,
         CPU_JOB_QUEUE_ARN: compute.cpuJobQueue.jobQueueArn,
         JOB_DEFINITION_ARNS: this.toJsonString(jobs.definitionArns),
-        CAPACITY: this.toJsonString(compute.capacity),
+        CAPACITY: this.toJsonString(capacity),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
         CONCURRENT_RUNS: String(team.limits.concurrentRuns),
+        ...(team.fairShare && { FAIR_SHARE_BY: team.fairShare.by }),
         ...(team.budget.monthlyUsd && { MONTHLY_BUDGET_USD: String(team.budget.monthlyUsd) }),
       },
     }
@@ -66,17 +82,27 @@ export class ControlPlaneStack extends Stack {
       compute,
       jobs,
       functionDefaults,
+      fairShare: team.fairShare !== undefined,
       hooks: props.hooks,
     })
-    const { deadLetterQueue } = new Events(this, 'Events', {
+    const events = new Events(this, 'Events', {
       table,
       bucket,
       compute,
       stateMachine: flow.stateMachine,
       functionDefaults,
     })
-    new Reconciler(this, 'Reconciler', { table, bucket, compute, flow, functionDefaults, deadLetterQueue })
-    new Notifications(this, 'Notifications', { team, functionDefaults, deadLetterQueue })
+    const { deadLetterQueue } = events
+    const { handler: reconciler } = new Reconciler(this, 'Reconciler', {
+      table,
+      bucket,
+      compute,
+      flow,
+      functionDefaults,
+      deadLetterQueue,
+      stuckRunMinutes: team.alarms.stuckRunMinutes,
+    })
+    const { topic } = new Notifications(this, 'Notifications', { team, functionDefaults, deadLetterQueue })
     const schedules = new Schedules(this, 'Schedules', {
       team: team.name,
       schedules: teamSchedules,
@@ -106,6 +132,23 @@ export class ControlPlaneStack extends Stack {
       triggers,
       compute,
       functionDefaults,
+    })
+
+    const handlers = this.node.findAll().filter((construct) => construct instanceof Handler)
+    const { httpApi, handler: apiHandler, accessLogs } = this.api
+    const { tableChanged, batchJob } = events
+    new Monitoring(this, 'Monitoring', {
+      team,
+      topic,
+      watched: { reconciler, tableChanged, deadLetterQueue, httpApi, functions: handlers },
+      logs: {
+        everything: [...handlers.map(({ logGroup }) => logGroup), flow.logGroup, jobs.logGroup],
+        api: apiHandler.logGroup,
+        apiAccess: accessLogs,
+        tableChanged: tableChanged.logGroup,
+        reconciler: reconciler.logGroup,
+        jobStates: [batchJob.logGroup, reconciler.logGroup],
+      },
     })
 
     new CfnOutput(this, 'ApiUrl', { value: this.api.url })

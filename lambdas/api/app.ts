@@ -9,6 +9,7 @@ import { modelHandlers } from './models.ts'
 import { openApiDocument } from './openapi.ts'
 import { problem } from './problem.ts'
 import { recipeHandlers } from './recipes.ts'
+import { requestLog } from './request-log.ts'
 import { runActionHandlers } from './run-actions.ts'
 import { runFileHandlers } from './run-files.ts'
 import { runHandlers } from './runs.ts'
@@ -23,6 +24,7 @@ const MAX_BODY_BYTES = 256 * 1024
 /** The HTTP API, version 1. Who may call it is API Gateway's business: every route asks for a signed request. */
 export const app = new Hono()
 
+app.use(requestLog)
 app.use(
   bodyLimit({
     maxSize: MAX_BODY_BYTES,

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs'
 import { z } from 'zod'
 import { RoslinError } from '../../core/errors.ts'
-import type { LogLine } from '../../core/run-logs.ts'
+import { type LogLine, lineText } from '../../core/run-logs.ts'
 import { variable } from '../environment.ts'
 import { found } from './runs.ts'
 import type { Handlers } from './serve.ts'
@@ -23,12 +23,16 @@ export const getRunLogs: Handlers['getRunLogs'] = async ({ params: { runId }, qu
   const { attempts } = await found(runId)
   const lines: LogLine[] = []
   for (const { step, executions } of attempts) {
-    for (const { logStreamName } of executions) {
+    const ofAttempt: LogLine[] = []
+    for (const { logStreamName, node } of executions) {
       if (!logStreamName) continue
       const { events, token } = await readStream(logStreamName, positions[logStreamName])
-      lines.push(...events.map(({ at, message }) => ({ at, step, message })))
+      const whose = node === undefined ? { step } : { step, node }
+      ofAttempt.push(...events.map(({ at, message }) => ({ at, ...whose, message })))
       if (token) positions[logStreamName] = token
     }
+    // Nodes write at once; of the same millisecond, the main one's lines come first.
+    lines.push(...ofAttempt.toSorted((one, other) => one.at.localeCompare(other.at)))
   }
   return { lines, cursor: encode(positions) }
 }
@@ -48,7 +52,7 @@ async function readStream(logStreamName: string, from: string | undefined) {
         }),
       )
       for (const { timestamp = 0, message = '' } of page.events ?? []) {
-        events.push({ at: new Date(timestamp).toISOString(), message })
+        events.push({ at: new Date(timestamp).toISOString(), message: lineText(message) })
       }
       if (page.nextForwardToken === token || !page.nextForwardToken) return { events, token }
       token = page.nextForwardToken

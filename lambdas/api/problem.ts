@@ -11,7 +11,8 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
 
 /** Any error as problem details (RFC 9457). What is not meant for people is logged, and not shown. */
 export function problem(error: unknown): Response {
-  if (!(error instanceof RoslinError)) {
+  const own = RoslinError.in(error)
+  if (!own) {
     logger.error('unexpected error', error as Error)
     return problem(
       new RoslinError(
@@ -21,7 +22,7 @@ export function problem(error: unknown): Response {
       ),
     )
   }
-  const body = error.toProblem()
+  const body = own.toProblem()
   const retryAfter = RETRY_AFTER_SECONDS[body.code]
   return new Response(JSON.stringify(body), {
     status: body.status,

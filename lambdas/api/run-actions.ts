@@ -1,5 +1,5 @@
 import { RoslinError } from '../../core/errors.ts'
-import { planSchema, replan } from '../../core/plan.ts'
+import { replan } from '../../core/plan.ts'
 import { remainingUsd, stepToBeginWith } from '../../core/resume.ts'
 import { hasEnded } from '../../core/run.ts'
 import type { Run } from '../../core/store/run-store.ts'
@@ -7,7 +7,7 @@ import { cancelRun as cancel } from '../cancel-run.ts'
 import { ledger } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { readJson } from '../s3-json.ts'
+import { readPlan } from '../s3-json.ts'
 import { startFlow, termsOf } from '../start-run.ts'
 import { detail, found } from './runs.ts'
 import type { Handlers } from './serve.ts'
@@ -42,7 +42,7 @@ const resumeRun: Handlers['resumeRun'] = async ({ params, body, request }) => {
   const from = stepToBeginWith(run.runId, attempts, wanted)
   const limits = { ...run.recipe.limits, ...changed }
   const recipe = { ...run.recipe, limits }
-  const previous = run.planUri && (await readJson(run.planUri, planSchema))
+  const previous = run.planUri && (await readPlan(run.planUri))
   const plan = previous ? replan(previous, limits, deployment()) : await planRecipe(run, recipe, deployment())
   const terms = termsOf(remainingUsd(run, plan.reservedUsd))
   const reopening = {

@@ -2,6 +2,7 @@ import { GetJobQueueSnapshotCommand } from '@aws-sdk/client-batch'
 import { GetServiceQuotaCommand, ServiceQuotasClient } from '@aws-sdk/client-service-quotas'
 import { optionName } from '../../core/capacity.ts'
 import { quotaOf } from '../../core/quotas.ts'
+import { nodesOf } from '../../core/recipe.ts'
 import { hasEnded, jobHasEnded } from '../../core/run.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
 import { explainWaiting, type WaitingJob, type WaitingReason } from '../../core/waiting.ts'
@@ -43,7 +44,7 @@ export async function waitingReason(
   })
 }
 
-type Place = Pick<WaitingJob, 'instanceType' | 'purchase' | 'waitMinutes' | 'nextOption'> & {
+type Place = Pick<WaitingJob, 'instanceType' | 'purchase' | 'nodes' | 'waitMinutes' | 'nextOption'> & {
   /** Missing where the team has taken the option out of its file. */
   readonly jobQueueArn?: string
 }
@@ -52,7 +53,9 @@ type Place = Pick<WaitingJob, 'instanceType' | 'purchase' | 'waitMinutes' | 'nex
 function placeOf(run: Run, { step, option: index }: Attempt): Place | undefined {
   const { cpuJobQueueArn, capacity } = deployment()
   // Of the sizes in Prepare's queue, Batch takes one that fits.
-  if (step === 'prepare') return { jobQueueArn: cpuJobQueueArn, instanceType: 'm7i', purchase: 'on-demand' }
+  if (step === 'prepare') {
+    return { jobQueueArn: cpuJobQueueArn, instanceType: 'm7i', purchase: 'on-demand', nodes: 1 }
+  }
   const option = run.options?.[index]
   if (!option) return undefined
   const deployed = capacity.find((other) => optionName(other) === optionName(option))
@@ -60,6 +63,7 @@ function placeOf(run: Run, { step, option: index }: Attempt): Place | undefined 
   return {
     instanceType: option.instanceType,
     purchase: option.purchase,
+    nodes: step === 'train' ? nodesOf(run.recipe) : 1,
     waitMinutes: deployed?.waitMinutes ?? 0,
     ...(deployed && { jobQueueArn: deployed.jobQueueArn }),
     ...(nextOption && { nextOption: optionName(nextOption) }),

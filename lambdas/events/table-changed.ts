@@ -1,6 +1,8 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import { unmarshall } from '@aws-sdk/util-dynamodb'
 import { z } from 'zod'
+import { addUp, metricsOfAttempt, metricsOfRun } from '../../core/change-metrics.ts'
+import type { MetricValues } from '../../core/metrics.ts'
 import {
   EVENT_SOURCE,
   eventsOfMonth,
@@ -8,9 +10,11 @@ import {
   type RunEvent,
   type TeamMonth,
 } from '../../core/run-events.ts'
-import type { ListedRun } from '../../core/store/run-store.ts'
+import type { Attempt, ListedRun } from '../../core/store/run-store.ts'
+import { type Item, upgraded } from '../../core/store/schema-versions.ts'
 import { monthlyLimitUsd } from '../environment.ts'
 import { logger } from '../logger.ts'
+import { publish } from '../metrics.ts'
 
 type Image = Parameters<typeof unmarshall>[0]
 const image = z.custom<Image>((value) => typeof value === 'object')
@@ -26,18 +30,32 @@ const EVENTS_AT_ONCE = 10
 
 /** The table's own stream: what is written is announced, by whichever function it was written. At least once, in order for each run. */
 export async function handler(event: unknown): Promise<void> {
-  const events = batchOfChanges
+  const changes = batchOfChanges
     .parse(event)
-    .Records.flatMap(({ dynamodb: { NewImage, OldImage } }) =>
-      NewImage ? eventsOf(OldImage && unmarshall(OldImage), unmarshall(NewImage)) : [],
+    .Records.flatMap(({ dynamodb: { NewImage, OldImage } }): Change[] =>
+      NewImage ? [{ before: OldImage && itemOf(OldImage), after: itemOf(NewImage) }] : [],
     )
+  const events = changes.flatMap(eventsOf)
   for (let start = 0; start < events.length; start += EVENTS_AT_ONCE) {
     await send(events.slice(start, start + EVENTS_AT_ONCE))
   }
+  // Last, where nothing can fail any more: a batch that comes again has not been counted.
+  for (const { detailType, detail } of events) logger.info(detailType, { ...detail })
+  publish(addUp(changes.map(metricsOf)))
+}
+
+interface Change {
+  readonly before: Item | undefined
+  readonly after: Item
+}
+
+/** Of an item that was stored by an earlier version, as the current code knows it. */
+function itemOf(image: Image): Item {
+  return upgraded(unmarshall(image))
 }
 
 /** Items are as core/store/table.ts writes them; ElectroDB names the entity in each. */
-function eventsOf(before: Record<string, unknown> | undefined, after: Record<string, unknown>): RunEvent[] {
+function eventsOf({ before, after }: Change): RunEvent[] {
   switch (after.__edb_e__) {
     case 'run':
       return eventsOfRun(before as ListedRun | undefined, after as unknown as ListedRun)
@@ -45,6 +63,17 @@ function eventsOf(before: Record<string, unknown> | undefined, after: Record<str
       return eventsOfMonth(before as TeamMonth | undefined, after as unknown as TeamMonth, monthlyLimitUsd())
     default:
       return []
+  }
+}
+
+function metricsOf({ before, after }: Change): MetricValues {
+  switch (after.__edb_e__) {
+    case 'run':
+      return metricsOfRun(before as ListedRun | undefined, after as unknown as ListedRun)
+    case 'attempt':
+      return metricsOfAttempt(before as Attempt | undefined, after as unknown as Attempt)
+    default:
+      return {}
   }
 }
 

@@ -1,9 +1,11 @@
 import { z } from 'zod'
+import type { OpenRun } from '../../core/open-run.ts'
 import { runs } from '../clients.ts'
 import { variable } from '../environment.ts'
 import { logger } from '../logger.ts'
 import { terminateOrphanJobs } from './orphan-jobs.ts'
 import { repairRun } from './repair-run.ts'
+import { lookAt, report } from './report.ts'
 
 const scheduled = z.object({ time: z.iso.datetime() })
 
@@ -13,13 +15,20 @@ const scheduled = z.object({ time: z.iso.datetime() })
  */
 export async function handler(event: unknown): Promise<void> {
   const now = new Date(scheduled.parse(event).time)
-  const failures: unknown[] = []
-  const attempt = (work: Promise<void>) => work.catch((error) => void failures.push(error))
+  let failures = 0
+  const attempt = (work: Promise<void>, runId?: string) =>
+    work.catch((error) => {
+      failures += 1
+      logger.error('not repaired', { runId, error: error as Error })
+    })
+  const openRuns: OpenRun[] = []
   for (const runId of await runs.listOpen(variable('TEAM'))) {
     const stored = await runs.get(runId)
-    if (stored) await attempt(repairRun(stored, now))
+    if (!stored) continue
+    openRuns.push(lookAt(stored.run, now))
+    await attempt(repairRun(stored, now), runId)
   }
   await attempt(terminateOrphanJobs(now))
-  for (const error of failures) logger.error('not repaired', error as Error)
-  if (failures.length > 0) throw new Error(`${failures.length} repairs failed; the log has them`)
+  await attempt(report(openRuns, now))
+  if (failures > 0) throw new Error(`${failures} repairs failed; the log has them`)
 }

@@ -4,6 +4,7 @@ import { runs } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { batch, describeJobs, terminateJob } from '../jobs.ts'
 import { logger } from '../logger.ts'
+import { isNodeJob } from '../node-jobs.ts'
 import { jobDetailSchema } from '../record-job.ts'
 
 /** The flow stores a job's attempt by its first event: a job younger than this may only be unknown yet. */
@@ -35,7 +36,8 @@ async function liveJobs(now: Date): Promise<string[]> {
         { jobQueue, jobStatus },
       )) {
         for (const { jobId, createdAt = 0 } of jobSummaryList) {
-          if (jobId && now.getTime() - createdAt > GRACE_MILLISECONDS) found.push(jobId)
+          // A node ends with its job.
+          if (jobId && !isNodeJob(jobId) && now.getTime() - createdAt > GRACE_MILLISECONDS) found.push(jobId)
         }
       }
     }

@@ -81,7 +81,8 @@ function forgotten(attempt: Attempt, stoppedAt: string): Attempt {
   }
 }
 
-function waitMinutesOf({ options = [] }: Run): number[] {
+/** How long a job may wait for each of the run’s options. */
+export function waitMinutesOf({ options = [] }: Run): number[] {
   const { capacity } = deployment()
   return options.map((option) => {
     const deployed = capacity.find((other) => optionName(other) === optionName(option))

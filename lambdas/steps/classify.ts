@@ -1,11 +1,11 @@
 import { costUsd } from '../../core/cost.ts'
 import { budgetFailure, classify } from '../../core/failure.ts'
-import { planSchema, type StepName } from '../../core/plan.ts'
+import type { StepName } from '../../core/plan.ts'
 import { type Decision, decide, type Progress } from '../../core/recovery.ts'
 import type { RunFailure } from '../../core/run.ts'
 import { runs } from '../clients.ts'
 import { logger } from '../logger.ts'
-import { readJson } from '../s3-json.ts'
+import { readPlan } from '../s3-json.ts'
 import { type Failed, failedStep } from './failed-step.ts'
 import { step } from './step.ts'
 
@@ -18,7 +18,7 @@ interface FailedJobStep extends Failed {
 /** Decides what follows a failed job, and says so in the run's timeline where it is another job. */
 export const handler = step(
   async (failed: FailedJobStep): Promise<Decision & { readonly failure: RunFailure }> => {
-    const plan = await readJson(failed.planUri, planSchema)
+    const plan = await readPlan(failed.planUri)
     const stored = await runs.get(failed.runId)
     if (!plan || !stored) throw new Error(`the plan ${failed.planUri} is gone, or its run`)
     const { failure, recovery } = classify(await failedStep(failed))

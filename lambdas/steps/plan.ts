@@ -1,19 +1,23 @@
 import { optionName } from '../../core/capacity.ts'
-import { type Plan, type PlannedStep, planSchema, replan, type StepName } from '../../core/plan.ts'
+import { shareIdentifier, shareName } from '../../core/fair-share.ts'
+import { type Plan, type PlannedStep, replan, type StepName } from '../../core/plan.ts'
+import { recipeSchema } from '../../core/recipe.ts'
 import { FIRST_ATTEMPT, type Progress } from '../../core/recovery.ts'
 import type { FlowStep, RunStatus } from '../../core/run.ts'
 import { planFile } from '../../core/storage-layout.ts'
 import type { Attempt, Run } from '../../core/store/run-store.ts'
 import type { RunCapacity } from '../../core/store/table.ts'
 import { runs } from '../clients.ts'
-import { deployment } from '../environment.ts'
+import { deployment, sharedBy } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
-import { readJson, writeJson } from '../s3-json.ts'
+import { readPlan, writeJson } from '../s3-json.ts'
 import { enter } from './enter.ts'
 import { step } from './step.ts'
 
 interface Planned {
   readonly planUri: string
+  /** Its name, for its jobs' tags. */
+  readonly recipe: string
   /** The step to begin with. */
   readonly from: FlowStep
   /** One for each capacity option; Prepare has no choice. */
@@ -49,7 +53,13 @@ export const handler = step(
       ...(note && { note }),
       details: { planUri, options, ...(options[0] && { capacity: options[0] }) },
     })
-    return { planUri, from: run.from, jobs: jobsOf(plan), progress: progressAfter(run, attempts) }
+    return {
+      planUri,
+      recipe: run.recipeName,
+      from: run.from,
+      jobs: withShare(jobsOf(plan), run),
+      progress: progressAfter(run, attempts),
+    }
   },
 )
 
@@ -61,10 +71,11 @@ function changeOfOption(last: RunCapacity | undefined, first: RunCapacity | unde
 
 /** A run that goes on keeps what it was planned with. */
 async function planOf({ runId, createdAt, recipe, planUri }: Run): Promise<Plan> {
-  const previous = planUri && (await readJson(planUri, planSchema))
+  const previous = planUri && (await readPlan(planUri))
   return previous
     ? replan(previous, recipe.limits, deployment())
-    : planRecipe({ runId, createdAt }, recipe, deployment())
+    : // Stored by an earlier release, it may lack fields that have come since.
+      planRecipe({ runId, createdAt }, recipeSchema.parse(recipe), deployment())
 }
 
 /** Attempts are counted through all executions: the trainer names files by them. */
@@ -73,11 +84,16 @@ function progressAfter({ execution }: Run, attempts: readonly Attempt[]): Progre
   return { ...FIRST_ATTEMPT, attempt: Math.max(-1, ...attempts.map(({ attempt }) => attempt)) + 1 }
 }
 
-function jobsOf({ steps: { prepare, train, evaluate }, capacity }: Plan): Planned['jobs'] {
+function jobsOf({ steps: { prepare, train, evaluate }, capacity, recipe }: Plan): Planned['jobs'] {
+  const { nodes } = recipe.resources
   return {
     prepare: [batchJob(prepare)],
-    train: capacity.map(({ jobQueueArn, machine, trainTimeoutSeconds: timeoutSeconds }) =>
-      batchJob({ ...train, ...machine, jobQueueArn, timeoutSeconds }),
+    train: capacity.map(
+      ({ jobQueueArn, machine, multiNodeJobDefinitionArn, trainTimeoutSeconds: timeoutSeconds }) => {
+        const jobDefinitionArn = nodes > 1 ? multiNodeJobDefinitionArn : train.jobDefinitionArn
+        if (!jobDefinitionArn) throw new Error(`${jobQueueArn} has no job definition of several nodes`)
+        return { ...batchJob({ ...machine, jobDefinitionArn, jobQueueArn, timeoutSeconds }), nodes }
+      },
     ),
     evaluate: capacity.map(({ jobQueueArn, machine, evaluateTimeoutSeconds: timeoutSeconds }) =>
       batchJob({ ...evaluate, ...machine, jobQueueArn, timeoutSeconds }),
@@ -85,11 +101,23 @@ function jobsOf({ steps: { prepare, train, evaluate }, capacity }: Plan): Planne
   }
 }
 
+/** Each job with its share, where the queues know shares: others refuse a job that has one. */
+function withShare({ prepare, train, evaluate }: Planned['jobs'], run: Run): Planned['jobs'] {
+  const by = sharedBy()
+  const share = by && { shareIdentifier: shareIdentifier(shareName(by, run)) }
+  const add = (jobs: readonly BatchJob[]) => jobs.map((job) => ({ ...job, ...share }))
+  return { prepare: add(prepare), train: add(train), evaluate: add(evaluate) }
+}
+
 /** A planned step in Batch's own words. */
 interface BatchJob {
   readonly jobQueueArn: string
   readonly jobDefinitionArn: string
   readonly timeoutSeconds: number
+  /** Missing where it is one by nature. */
+  readonly nodes?: number
+  readonly shareIdentifier?: string
+  /** Of each node. */
   readonly resourceRequirements: readonly {
     readonly Type: 'VCPU' | 'MEMORY' | 'GPU'
     readonly Value: string

@@ -1,11 +1,10 @@
 import { RoslinError } from '../../core/errors.ts'
-import { planSchema } from '../../core/plan.ts'
 import { manifestSchema } from '../../core/run-files.ts'
 import type { RunModel } from '../../core/store/table.ts'
 import { models, runs } from '../clients.ts'
 import { finalMetrics } from '../final-metrics.ts'
 import { recordThroughput } from '../measured-throughput.ts'
-import { readJson } from '../s3-json.ts'
+import { readJson, readPlan } from '../s3-json.ts'
 import { settleIfDone } from '../settle.ts'
 import { enter } from './enter.ts'
 import { newModelVersion } from './model-version.ts'
@@ -20,7 +19,7 @@ interface EvaluatedRun {
 /** Makes the run's model a numbered version with its lineage and licence, and ends the run. */
 export const handler = step(async ({ runId, execution, planUri }: EvaluatedRun): Promise<RunModel> => {
   await enter(runId, execution, 'registering')
-  const plan = await readJson(planUri, planSchema)
+  const plan = await readPlan(planUri)
   if (!plan) throw new Error(`the plan ${planUri} is gone`)
   const manifest = await readJson(`${plan.modelUri}manifest.json`, manifestSchema)
   if (!manifest) {

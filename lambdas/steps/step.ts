@@ -1,22 +1,26 @@
 import { RoslinError } from '../../core/errors.ts'
 import { logger } from '../logger.ts'
 
+interface StepInput {
+  readonly runId: string
+  readonly execution?: number
+}
+
 /**
  * A state's handler. Its RoslinErrors leave under their code as the error's name, with the whole problem as the
  * message: the state machine can match the one, and Fail reads the other.
  */
-export function step<Input extends { readonly runId: string }, Output>(
-  work: (input: Input) => Promise<Output>,
-) {
-  return async (input: Input): Promise<Output> => {
+export function step<Input extends StepInput, Output>(work: (input: Input) => Promise<Output>) {
+  return async (input: Input, context?: { readonly awsRequestId: string }): Promise<Output> => {
+    const { runId, execution } = input
     logger.resetKeys()
-    logger.appendKeys({ runId: input.runId })
+    logger.appendKeys({ runId, execution, requestId: context?.awsRequestId })
     try {
       return await work(input)
     } catch (error) {
       logger.error('step failed', error as Error)
-      if (!(error instanceof RoslinError)) throw error
-      throw Object.assign(new Error(JSON.stringify(error.toProblem())), { name: error.code })
+      const own = RoslinError.in(error)
+      throw own ? Object.assign(new Error(JSON.stringify(own.toProblem())), { name: own.code }) : error
     }
   }
 }

@@ -1,15 +1,14 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
-import { planSchema } from '../../core/plan.ts'
 import { parseS3Uri } from '../../core/storage-layout.ts'
 import type { RunModel } from '../../core/store/table.ts'
 import { models, runs, s3 } from '../clients.ts'
-import { readJson } from '../s3-json.ts'
+import { readPlan } from '../s3-json.ts'
 import { newModelVersion } from './model-version.ts'
 
 /** The newest complete checkpoint of a run that was stopped at its limit, registered; undefined where there is none. */
 export async function unfinishedModel(runId: string): Promise<RunModel | undefined> {
   const planUri = (await runs.get(runId))?.run.planUri
-  const plan = planUri && (await readJson(planUri, planSchema))
+  const plan = planUri && (await readPlan(planUri))
   if (!planUri || !plan) return undefined
   const uri = await newestCheckpoint(plan.runUri)
   if (!uri) return undefined

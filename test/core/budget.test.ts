@@ -12,6 +12,15 @@ describe('what a run may cost', () => {
     })
   })
 
+  it('is that of all nodes while they train; one of them evaluates', () => {
+    expect(runBudget({ maxHours: 10 }, 20, 4)).toEqual({
+      totalUsd: 880,
+      trainingUsd: 800,
+      evaluationUsd: 80,
+    })
+    expect(runBudget({ maxHours: 0.1 }, 30, 4).evaluationUsd).toBe(5)
+  })
+
   it('is maxUsd where that is less, and a tenth of it is for the evaluation', () => {
     expect(runBudget({ maxHours: 10, maxUsd: 100 }, 31.212)).toEqual({
       totalUsd: 100,

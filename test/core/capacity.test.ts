@@ -33,6 +33,21 @@ describe('the capacity that fits', () => {
     ])
   })
 
+  it('of several nodes: on demand, where the team file allows so many', () => {
+    const made = recipe({ resources: { nodes: 4 } })
+    const options = [
+      capacityOption('p4d.24xlarge', { maxNodes: 8, purchase: 'spot' }),
+      capacityOption('p4d.24xlarge', { maxNodes: 2 }),
+      capacityOption('p5.48xlarge', { maxNodes: 4 }),
+    ]
+    const { fitting: fit, refused } = fittingCapacity(made, GPT_J, options, 'us-east-1')
+    expect(fit.map(({ instanceType }) => instanceType)).toEqual(['p5.48xlarge'])
+    expect(refused.map(({ reason }) => reason)).toEqual([
+      'Batch has no Spot for several nodes',
+      'has at most 2 nodes (maxNodes), 4 wanted',
+    ])
+  })
+
   it('GPT-J-6B on the generations of GPUs that its recipe names', () => {
     const made = recipe({ resources: { gpus: 8, minGpuMemoryGiB: 32, architectures: ['ampere', 'hopper'] } })
     expect(fitting(made, GPT_J)).toEqual(['p4d.24xlarge', 'p4de.24xlarge', 'p5.48xlarge'])

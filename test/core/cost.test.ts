@@ -30,6 +30,14 @@ describe('the cost of a run', () => {
     expect(costUsd(attempts, options, now)).toBeCloseTo(3.25 * 20, 9)
   })
 
+  it('is that of every node, each as long as its container ran', () => {
+    const executions = [
+      { node: 0, startedAt: at('08:00'), stoppedAt: at('09:00') },
+      { node: 1, startedAt: at('08:15'), stoppedAt: at('09:00') },
+    ]
+    expect(costUsd([{ step: 'train', option: 0, executions }], options, now)).toBeCloseTo(1.75 * 20, 9)
+  })
+
   it('has each attempt at the price of the option it ran on', () => {
     const hour = [{ startedAt: at('08:00'), stoppedAt: at('09:00') }]
     const attempts = [0, 1].map((option) => ({ step: 'train', option, executions: hour }))

@@ -106,6 +106,22 @@ describe('an estimate', () => {
     ])
   })
 
+  it('on several nodes pays for all of them while they train, for one while it evaluates, and says what it assumes', () => {
+    const resources = (nodes: number) => ({ ...dolly, resources: { ...dolly.resources, nodes } })
+    const [one, four] = [1, 4].map((nodes) => on('p4d.24xlarge', estimate(resources(nodes))))
+    expect(estimate(resources(4)).nodes).toBe(4)
+    expect((four?.train.hours.expected ?? 0) * 4 * 0.8).toBeCloseTo(one?.train.hours.expected ?? 0, 3)
+    expect((four?.train.usd.expected ?? 0) * 0.8).toBeCloseTo(one?.train.usd.expected ?? 0, 1)
+    expect(four?.train.because).toMatch(/Each of 4 nodes is taken to keep 80 % of that, 50 % to 100 %/)
+    expect(four?.evaluate.usd.expected).toBeGreaterThan(0)
+    expect(four?.total.usd.expected).toBeCloseTo(
+      (four?.train.usd.expected ?? 0) + (four?.evaluate.usd.expected ?? 0),
+      1,
+    )
+    // Dolly was published for one machine.
+    expect(four?.published).toBeNull()
+  })
+
   it('is refused where nothing fits, with the reasons', () => {
     const team = { name: 'small', capacity: [capacityOption('m7i.large')] }
     expect(thrownBy(() => estimate(dolly, { team })).code).toBe('NO_CAPACITY_FITS')

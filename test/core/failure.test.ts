@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { RoslinError } from '../../core/errors.ts'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
-import { classify as classifyStep, type FailedStep } from '../../core/failure.ts'
+import type { EndedNode } from '../../core/failed-nodes.ts'
+import {
+  classify as classifyStep,
+  executionFailure,
+  type FailedStep,
+  multiNodeJob,
+} from '../../core/failure.ts'
 import type { StepError } from '../../core/run-files.ts'
 
 const failureOf = (failed: FailedStep) => classifyStep(failed).failure
@@ -117,6 +123,86 @@ describe('a failed job', () => {
       code: 'KILLED',
     })
     expect(classify(job(), stepError(EXIT_CODES.userError)).code).toBe('UNKNOWN')
+  })
+})
+
+describe('a failed job of several nodes', () => {
+  /** It has no container of its own: Batch fills in what its main node ended with. */
+  const onNodes = (exitCode?: number, statusReason = 'Essential container in task exited') =>
+    JSON.stringify({
+      JobId: 'a-job',
+      StatusReason: statusReason,
+      NodeProperties: { NumNodes: 3, MainNode: 0 },
+      Attempts: [{ Container: { ...(exitCode !== undefined && { ExitCode: exitCode }) } }],
+    })
+  const ended = (node: number, stoppedAt: number, told: Partial<EndedNode>): EndedNode => ({
+    node,
+    stoppedAt,
+    hasFailed: true,
+    statusReason: 'Essential container in task exited',
+    ...told,
+  })
+  const classOf = (cause: string, ...nodes: EndedNode[]) =>
+    failureOf({ step: 'train', error: 'States.TaskFailed', cause, nodes }).class
+  const lost = onNodes(EXIT_CODES.communicationFailed)
+  const main = ended(0, 100, { exitCode: EXIT_CODES.communicationFailed })
+
+  it('says how many nodes it had', () => {
+    expect(multiNodeJob(lost)).toEqual({ jobId: 'a-job', nodes: 3 })
+    expect(multiNodeJob(job(1))).toBeUndefined()
+    expect(multiNodeJob('no job')).toBeUndefined()
+  })
+
+  it('is of the class of its main node', () => {
+    expect(classOf(onNodes(EXIT_CODES.outOfMemory))).toBe('out-of-memory')
+    expect(classOf(onNodes(), ended(0, 100, { exitCode: EXIT_CODES.outOfMemory }))).toBe('out-of-memory')
+    expect(classOf(onNodes(undefined, 'Host EC2 (instance i-0abc) terminated.'))).toBe('host-lost')
+  })
+
+  it('that lost a node is of the class of the one that failed first', () => {
+    const killed = ended(1, 50, { exitCode: 137 })
+    expect(classOf(lost, main, killed)).toBe('killed')
+    const gone = ended(2, 40, { statusReason: 'Host EC2 (instance i-0abc) terminated.' })
+    expect(classOf(lost, main, killed, gone)).toBe('host-lost')
+  })
+
+  it('is not of the class of what its own end did to the other nodes', () => {
+    const stopped = ended(1, 120, { exitCode: EXIT_CODES.interrupted })
+    expect(classOf(lost, main, stopped)).toBe('communication-failed')
+    const alsoLost = ended(1, 90, { exitCode: EXIT_CODES.communicationFailed })
+    expect(classOf(lost, main, alsoLost)).toBe('communication-failed')
+    const done = ended(1, 90, { hasFailed: false, exitCode: 0 })
+    expect(classOf(lost, main, done)).toBe('communication-failed')
+  })
+
+  it('that ran too long has, whatever its nodes ended with', () => {
+    const stopped = ended(1, 50, { exitCode: EXIT_CODES.interrupted })
+    const late = onNodes(EXIT_CODES.unexpected, 'Job attempt duration exceeded timeout')
+    expect(classOf(late, main, stopped)).toBe('timeout')
+  })
+})
+
+describe('an execution that ended and no step said so', () => {
+  it.each([
+    ['FAILED', 'internal', 'ended with an error that no step recorded: it broke.'],
+    ['TIMED_OUT', 'internal', 'ran longer than a flow may: it broke.'],
+    ['ABORTED', 'aborted', 'was stopped from outside: it broke.'],
+  ])('as %s is of class %s', (status, name, words) => {
+    expect(executionFailure(status, { error: 'X', cause: 'it broke' })).toMatchObject({
+      class: name,
+      code: `EXECUTION_${status}`,
+      message: `The run's execution ${words}`,
+    })
+  })
+
+  it('may be gone, or say nothing of why', () => {
+    expect(executionFailure(undefined)).toMatchObject({
+      code: 'EXECUTION_GONE',
+      message: "The run's execution is gone.",
+    })
+    expect(executionFailure('FAILED').message).toBe(
+      "The run's execution ended with an error that no step recorded.",
+    )
   })
 })
 

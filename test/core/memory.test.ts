@@ -25,6 +25,17 @@ describe('the memory a training needs', () => {
     expect(onCpu).toMatchObject({ fits: true, reason: expect.stringContaining('5.0 GiB per device') })
   })
 
+  it('is shared by the GPUs of all nodes; on a CPU, each node holds all of it', () => {
+    const fitOn = (resources: object, parameters: number, type: 'g5.48xlarge' | 'm7i.large') =>
+      memoryFit(recipe({ resources }), parameters, instanceType(type))
+    expect(fitOn({ gpus: 8, nodes: 2 }, 16 * GIB, 'g5.48xlarge')).toMatchObject({
+      fits: true,
+      reason: expect.stringContaining('÷ 16 + working space = 20.0 GiB per device'),
+    })
+    expect(fitOn({ gpus: 8, nodes: 1 }, 16 * GIB, 'g5.48xlarge').fits).toBe(false)
+    expect(fitOn({ gpus: 0, nodes: 4 }, 1 * GIB, 'm7i.large').fits).toBe(false)
+  })
+
   it('never fits a larger model where a smaller one does not', () => {
     const parameters = fc.integer({ min: 1e6, max: 1e11 })
     fc.assert(

@@ -63,6 +63,21 @@ describe('a plan', () => {
     expect(fitting[0]?.machine.memoryMiB).toBeLessThan(1152 * 1024)
   })
 
+  it('of several nodes has their job definition, and what all of them may cost', () => {
+    const multiNodeJobDefinitionArn = 'arn:aws:batch:us-east-1:123456789012:job-definition/nodes:1'
+    const capacity = [capacityOption('p4d.24xlarge', { maxNodes: 4, multiNodeJobDefinitionArn })]
+    const limits = { maxHours: 10 }
+    const planned = (nodes: number) =>
+      plan(recipe({ resources: { nodes }, limits }), pinned, deployment({ capacity }))
+    expect(planned(4).capacity[0]).toMatchObject({
+      multiNodeJobDefinitionArn,
+      priceUsdPerHour: 21.96,
+      machine: { gpus: 8 },
+    })
+    expect(planned(4).trainingBudgetUsd).toBeCloseTo(4 * planned(1).trainingBudgetUsd, 3)
+    expect(planSchema.parse(planned(4))).toEqual(planned(4))
+  })
+
   it('says whose price it took, where the region of the team has none in the table', () => {
     expect(plan().capacity[0]).not.toHaveProperty('priceRegion')
     const elsewhere = plan(recipe(), pinned, deployment({ region: 'mars-north-1' }))

@@ -23,7 +23,7 @@ describe('a recipe', () => {
       gradientCheckpointing: 'auto',
       seed: 42,
     })
-    expect(resources).toEqual({ gpus: 8 })
+    expect(resources).toEqual({ gpus: 8, nodes: 1 })
     expect(evaluation).toEqual({
       prompts: [],
       maxNewTokens: 256,

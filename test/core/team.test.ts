@@ -31,14 +31,25 @@ describe('a team', () => {
       name: 'speech',
       region: 'eu-west-1',
       capacity: [{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', waitMinutes: 60 }],
+      trainerImage: { variant: 'main' },
       maxVcpus: 192,
       budget: {},
       limits: { concurrentRuns: 50 },
+      network: { kind: 'public', zones: 2, flowLogs: false },
       notifications: { emails: [] },
+      alarms: {
+        enabled: true,
+        stuckRunMinutes: 60,
+        budgetPercent: 80,
+        runbook: 'docs/operations.md',
+      },
+      dashboard: true,
       logRetentionDays: 90,
       schedules: [],
       tags: {},
       triggers: [],
+      encryption: 'team-key',
+      retention: { oldVersionsDays: 30, deletedCheckpointsDays: 3 },
     })
   })
 

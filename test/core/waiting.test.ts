@@ -6,6 +6,7 @@ const job: WaitingJob = {
   jobStatus: 'RUNNABLE',
   instanceType: 'p4d.24xlarge',
   purchase: 'spot',
+  nodes: 1,
   since: '2026-11-24T10:00:00.000Z',
   waitMinutes: 15,
   nextOption: 'p3dn.24xlarge on-demand',
@@ -24,6 +25,14 @@ describe('why a run waits', () => {
     [
       { statusReason: 'CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - The job cannot run, there is no capacity.' },
       'AWS has no p4d.24xlarge spot free right now.',
+    ],
+    [
+      { nodes: 4, position: 1 },
+      'It is the next in the queue of 4 × p4d.24xlarge spot; a machine takes some minutes to come.',
+    ],
+    [
+      { nodes: 4, statusReason: 'MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) cannot meet it.' },
+      'The job needs more than its compute environment may have: raise maxVcpus in the team file to at least 384, and deploy.',
     ],
     [{ statusReason: 'something new' }, 'Batch says: something new'],
   ])('%j: %s', (known, sentence) => {

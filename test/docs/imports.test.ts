@@ -21,7 +21,7 @@ const CORE_PACKAGES = [
   'electrodb',
   '@aws-sdk/lib-dynamodb',
   'hyparquet',
-  'hyparquet-compressors',
+  'hyparquet-compressors/src/lz4.js',
   'node:buffer',
   'node:crypto',
   'node:timers/promises',

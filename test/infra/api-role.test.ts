@@ -31,6 +31,7 @@ describe("the API's role", () => {
       'batch',
       'dynamodb',
       'iam',
+      'kms',
       'logs',
       's3',
       'scheduler',

@@ -142,14 +142,6 @@ describe('a job definition', () => {
     expect(prepare.Ulimits).toBeUndefined()
   })
 
-  it("runs the team's image where it names one, and containers/trainer where it does not", () => {
-    for (const [, { Properties }] of definitions)
-      expect(Properties.ContainerProperties.Image).toBe('trainer:1')
-    const { trainerImage: _, ...building } = everyCapacity
-    const [, built] = resourcesOf(synthesise(building).controlPlane, 'AWS::Batch::JobDefinition')[0] ?? []
-    expect(JSON.stringify(built?.Properties.ContainerProperties.Image)).toContain('container-assets')
-  })
-
   it('writes its log where the API reads it', () => {
     const handler = resourcesOf(controlPlane, 'AWS::Lambda::Function').find(([id]) =>
       id.startsWith('ApiHandler'),

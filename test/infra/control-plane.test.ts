@@ -123,8 +123,8 @@ describe('two teams in one account', () => {
         Object.entries(Properties ?? {})
           .filter(([key, value]) => /Name$/.test(key) && typeof value === 'string')
           .filter(([key]) => !SCOPED.includes(`${Type} ${key}`))
-          // A VPC endpoint's is the name of AWS's service.
-          .filter(([key]) => key !== 'ServiceName')
+          // A VPC endpoint's is the name of AWS's service, and an alarm's that of what it watches.
+          .filter(([key]) => key !== 'ServiceName' && key !== 'MetricName')
           .map(([, value]) => `${Type} ${value}`),
       ),
       ...Object.values<{ Export?: { Name: string } }>(template.toJSON().Outputs ?? {}).flatMap(

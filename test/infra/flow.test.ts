@@ -43,7 +43,16 @@ describe('the flow', () => {
     const path: string[] = []
     const after = (name: string) => states[name]?.Next ?? states[name]?.Default
     for (let at: string | undefined = definition.StartAt; at; at = after(at)) path.push(at)
-    expect(path).toEqual(['Plan', 'Begin', 'Prepare', 'Train', 'Evaluate', 'Register', 'Succeeded'])
+    expect(path).toEqual([
+      'Plan',
+      'Begin',
+      'Prepare',
+      'ChooseTrain',
+      'Train',
+      'Evaluate',
+      'Register',
+      'Succeeded',
+    ])
   })
 
   it('has an end: as a whole, and in every state that can wait', () => {
@@ -52,6 +61,7 @@ describe('the flow', () => {
       'Plan',
       'Prepare',
       'Train',
+      'TrainOnNodes',
       'Evaluate',
       'Register',
       'Classify',
@@ -68,6 +78,7 @@ describe('the flow', () => {
     ['Plan', 'Fail'],
     ['Prepare', 'Classify'],
     ['Train', 'Classify'],
+    ['TrainOnNodes', 'Classify'],
     ['Evaluate', 'Classify'],
     ['Register', 'Fail'],
   ])('%s leads to %s on any error, and says whose it is', (name, next) => {
@@ -86,14 +97,14 @@ describe('the flow', () => {
 
   it('goes from Classify to the step that failed, or to Fail', () => {
     const { Choices, Default } = definition.States.Recover
-    expect(Choices.map(({ Next }) => Next)).toEqual(['Fail', 'Prepare', 'Train'])
+    expect(Choices.map(({ Next }) => Next)).toEqual(['Fail', 'Prepare', 'ChooseTrain'])
     expect(Default).toBe('Evaluate')
   })
 
   it('names each step after itself when it fails', () => {
     const named = tasks.flatMap(([name, { Catch }]) =>
       (name === 'Classify' ? [] : (Catch ?? [])).map((entry) => [
-        name.toLowerCase(),
+        name.replace('OnNodes', '').toLowerCase(),
         Reflect.get(entry, 'Assign').failedStep,
       ]),
     )
@@ -107,12 +118,12 @@ describe('the flow', () => {
 
   it('begins with the step that a run goes on with, and with Prepare where it is new', () => {
     const { Choices, Default } = definition.States.Begin
-    expect(Choices.map(({ Next }) => Next)).toEqual(['Train', 'Evaluate', 'Register'])
+    expect(Choices.map(({ Next }) => Next)).toEqual(['ChooseTrain', 'Evaluate', 'Register'])
     expect(Default).toBe('Prepare')
   })
 
   it('submits a job again only where Batch itself failed: a job that failed is for Classify', () => {
-    for (const step of ['Prepare', 'Train', 'Evaluate']) {
+    for (const step of ['Prepare', 'Train', 'TrainOnNodes', 'Evaluate']) {
       const retried = states[step]?.Retry?.flatMap(({ ErrorEquals }) => ErrorEquals)
       expect(retried).toContain('Batch.AWSBatchException')
       for (const name of retried ?? []) expect(name).toMatch(/^(Lambda|Batch)\./)
@@ -136,6 +147,31 @@ describe('the flow', () => {
         { Name: 'ROSLIN_CAPACITY_OPTION', Value: '{% $string($progress.option) %}' },
       ])
     }
+  })
+})
+
+describe('training on several nodes', () => {
+  const train = Reflect.get(states.Train ?? {}, 'Arguments')
+  const onNodes = Reflect.get(states.TrainOnNodes ?? {}, 'Arguments')
+
+  it('is chosen where the plan has more than one', () => {
+    const { Choices, Default } = definition.States.ChooseTrain
+    expect(Choices).toEqual([
+      { Condition: '{% $jobs.train[$progress.option].nodes > 1 %}', Next: 'TrainOnNodes' },
+    ])
+    expect(Default).toBe('Train')
+  })
+
+  it('is the same job in all but where its overrides are: Batch takes those of a range of nodes alone', () => {
+    const { ContainerOverrides, ...job } = train
+    const { NodeOverrides, ...jobOnNodes } = onNodes
+    expect(jobOnNodes).toEqual(job)
+    expect(NodeOverrides).toEqual({
+      NumNodes: '{% $jobs.train[$progress.option].nodes %}',
+      NodePropertyOverrides: [{ TargetNodes: '0:', ContainerOverrides }],
+    })
+    const { Arguments: _, ...state } = states.Train as State & { Arguments: unknown }
+    expect(states.TrainOnNodes).toMatchObject(state)
   })
 })
 

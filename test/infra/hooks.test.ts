@@ -43,7 +43,7 @@ describe('a team in an app of somebody else’s', () => {
   it('has hooks before the first training job and before the registration, and is valid', () => {
     const { States } = definition()
     expect(States.Prepare.Next).toBe('BeforeTrain')
-    expect(States.BeforeTrain).toMatchObject({ Type: 'Parallel', Next: 'Train', Output: {} })
+    expect(States.BeforeTrain).toMatchObject({ Type: 'Parallel', Next: 'ChooseTrain', Output: {} })
     expect(Object.keys(States.BeforeTrain.Branches[0].States)).toEqual(['Look', 'Tell'])
     expect(States.Evaluate.Next).toBe('AfterEvaluate')
     expect(States.AfterEvaluate).toMatchObject({ Type: 'Parallel', Next: 'Register' })
@@ -60,7 +60,7 @@ describe('a team in an app of somebody else’s', () => {
     expect(next).toMatchObject({
       "{% $from = 'train' %}": 'BeforeTrain',
       "{% $from = 'register' %}": 'AfterEvaluate',
-      "{% $failedStep = 'train' %}": 'Train',
+      "{% $failedStep = 'train' %}": 'ChooseTrain',
     })
   })
 

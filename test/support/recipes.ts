@@ -25,6 +25,7 @@ export function capacityOption(
     instanceType,
     purchase: 'on-demand',
     waitMinutes: 60,
+    maxNodes: 1,
     jobQueueArn: `arn:aws:batch:us-east-1:123456789012:job-queue/${instanceType.replace('.', '-')}`,
     ...overrides,
   }

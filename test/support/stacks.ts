@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { App } from 'aws-cdk-lib'
-import { Template } from 'aws-cdk-lib/assertions'
+import { App, type Stack } from 'aws-cdk-lib'
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import { parseTeam } from '../../core/team.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
@@ -11,7 +11,10 @@ import { minimalRecipe } from './recipes.ts'
 export interface Synthesised {
   readonly state: Template
   readonly controlPlane: Template
+  readonly machineImage?: Template
   readonly outdir: string
+  /** Not rendered as a template: for what synthesis says. */
+  readonly stack: Stack
 }
 
 export interface Resource {
@@ -22,11 +25,14 @@ export interface Resource {
   readonly UpdateReplacePolicy?: string
 }
 
+/** Prebuilt, as a team names it. */
+export const TRAINER_IMAGE = `registry.example/trainer@sha256:${'a'.repeat(64)}`
+
 /** A team with each kind of capacity: Spot and on demand, GPUs with AWS's machine image and with the team's own, and CPU. */
 export const everyCapacity = {
   name: 'speech',
   region: 'us-east-1',
-  trainerImage: 'trainer:1',
+  trainerImage: TRAINER_IMAGE,
   capacity: [
     { instanceType: 'p4d.24xlarge', purchase: 'spot', waitMinutes: 15 },
     { instanceType: 'p4d.24xlarge', waitMinutes: 30 },
@@ -41,12 +47,18 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
   const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
   const app = new App({ outdir, context })
-  const { state, controlPlane } = addTeamStacks(app, {
+  const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team: parseTeam(team),
     codeVersion: '0.1.0+test',
     readRecipe,
   })
-  return { state: Template.fromStack(state), controlPlane: Template.fromStack(controlPlane), outdir }
+  return {
+    state: Template.fromStack(state),
+    controlPlane: Template.fromStack(controlPlane),
+    outdir,
+    stack: controlPlane,
+    ...(machineImage && { machineImage: Template.fromStack(machineImage) }),
+  }
 }
 
 /** One that a team file's schedules and triggers may name. */
@@ -63,4 +75,12 @@ export function onlyResource(template: Template, type: string): Resource {
   const [found, ...more] = resourcesOf(template, type)
   if (!found || more.length > 0) throw new Error(`${more.length + (found ? 1 : 0)} resources of type ${type}`)
   return found[1]
+}
+
+/** What the control plane's synthesis tells, line by line. */
+export function infoOf({ stack }: Synthesised): string {
+  return Annotations.fromStack(stack)
+    .findInfo('*', Match.anyValue())
+    .map(({ entry }) => entry.data)
+    .join('\n')
 }

@@ -48,6 +48,15 @@ def test_price_is_the_plans_until_the_real_one_is_known(tmp_path):
     assert price() == 8.1234
 
 
+def test_price_of_an_hour_is_that_of_all_nodes(tmp_path):
+    price = HourlyPrice(10, tmp_path / "price", nodes=2)
+    assert price() == 20
+    (tmp_path / "price").write_text("3")
+    assert price() == 6
+    limits = Limits(max_hours=24, max_usd=10, price_usd_per_hour=18, nodes=2)
+    assert budget(limits, 100).cost_usd == 1
+
+
 @pytest.mark.parametrize(
     ("metrics", "position_seconds", "spent"),
     [

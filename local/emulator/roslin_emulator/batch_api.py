@@ -10,6 +10,7 @@ from ministack.services import batch
 from roslin_emulator import workarounds
 from roslin_emulator.job_request import BatchError, build_job, find_definition, find_queue, now_ms
 from roslin_emulator.jobs import JobRunner
+from roslin_emulator.node_request import is_node, node_job_id, owner_job_id
 
 Request = dict[str, Any]
 DEFINITION_FIELDS = (
@@ -115,7 +116,11 @@ def delete_compute_environment(request: Request) -> Request:
 
 def _summary(job: dict[str, Any]) -> dict[str, Any]:
     summary = {name: job[name] for name in SUMMARY_FIELDS if name in job}
-    container = {name: job["container"][name] for name in ("exitCode", "reason") if name in job["container"]}
+    owner = batch._jobs[owner_job_id(job["jobId"])]
+    if nodes := owner.get("nodeProperties"):
+        summary["nodeProperties"] = {**job.get("nodeDetails", {}), "numNodes": nodes["numNodes"]}
+    own = job.get("container", {})
+    container = {name: own[name] for name in ("exitCode", "reason") if name in own}
     return {**summary, "container": container} if container else summary
 
 
@@ -133,6 +138,12 @@ def _passes_filter(job: dict[str, Any], name: str, values: list[str]) -> bool:
 
 
 def list_jobs(request: Request) -> Request:
+    if job_id := request.get("multiNodeJobId"):
+        status = request.get("jobStatus") or "RUNNING"
+        nodes = [job for job in batch._jobs.values() if job["jobId"].startswith(node_job_id(job_id, ""))]
+        return _page(
+            [_summary(node) for node in nodes if node["status"] == status], request, "jobSummaryList"
+        )
     queue = find_queue(_required(request, "jobQueue"))["jobQueueArn"]
     filters = request.get("filters") or []
     # As on AWS: running jobs only, unless a status is asked for; a filter takes no notice of the status.
@@ -141,6 +152,7 @@ def list_jobs(request: Request) -> Request:
         _summary(job)
         for job in batch._jobs.values()
         if job["jobQueue"] == queue
+        and not is_node(job["jobId"])
         and status in (None, job["status"])
         and all(_passes_filter(job, entry["name"], entry["values"]) for entry in filters)
     ]

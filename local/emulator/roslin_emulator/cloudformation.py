@@ -227,6 +227,7 @@ RECORDED: dict[str, tuple[str, tuple[str, ...]]] = {
     "AWS::EC2::FlowLog": ("fl", ("Id",)),
     "AWS::EC2::NatGateway": ("nat", ("NatGatewayId",)),
     "AWS::EC2::PlacementGroup": ("pg", ("GroupName",)),
+    "AWS::Logs::QueryDefinition": ("query", ("QueryDefinitionId",)),
 }
 
 

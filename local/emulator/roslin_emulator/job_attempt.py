@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def not_started(job: LiveJob, reason: str) -> Json:
-    container = {"reason": reason, "taskArn": job.record["container"].get("taskArn", "")}
+    container = {"reason": reason, "taskArn": job.record.get("container", {}).get("taskArn", "")}
     return {"container": container, "startedAt": now_ms(), "statusReason": NOT_STARTED_REASON}
 
 
@@ -66,7 +66,7 @@ class AttemptRunner:
             return not_started(job, reason)
         if reason := self._chaos.pull_error(record):
             return not_started(job, reason)
-        env = self._environment(record, image, queue, environment_name)
+        env = {**self._environment(record, image, queue, environment_name), **job.environment}
         argv = image.argv(container["command"])
         if not argv or not os.path.isdir(image.cwd) or shutil.which(argv[0], path=env.get("PATH")) is None:
             return not_started(job, f"CannotStartContainerError: cannot run {argv} in {image.cwd}")
@@ -137,7 +137,7 @@ class AttemptRunner:
             **image.env,
             **aws_environment(self._settings),
             "PYTHONUNBUFFERED": "1",
-            **{entry["name"]: entry.get("value", "") for entry in record["container"]["environment"]},
+            **_without_mounts(record["container"]),
             "AWS_BATCH_JOB_ID": record["jobId"],
             "AWS_BATCH_JOB_ATTEMPT": str(len(record["attempts"]) + 1),
             "AWS_BATCH_JQ_NAME": queue,
@@ -149,3 +149,10 @@ class AttemptRunner:
             return {}
         endpoint = f"{self._settings.endpoint}{METADATA_PATH}{fate.instance_id}"
         return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint, "AWS_EC2_METADATA_DISABLED": "false"}
+
+
+def _without_mounts(container: Json) -> dict[str, str]:
+    """A container's variables, but for those that point to a volume: a process has none mounted."""
+    mounted = {mount.get("containerPath") for mount in container.get("mountPoints") or []}
+    variables = {entry["name"]: entry.get("value", "") for entry in container["environment"]}
+    return {name: value for name, value in variables.items() if value not in mounted}

@@ -8,7 +8,10 @@ from typing import Any
 from ministack.core.responses import new_uuid
 from ministack.services import batch
 
+from roslin_emulator.node_request import node_properties
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
 OVERRIDES_BYTES = 8192
 LEGACY_REQUIREMENTS = (("vcpus", "VCPU"), ("memory", "MEMORY"))
 COPIED_FROM_DEFINITION = (
@@ -23,6 +26,7 @@ COPIED_FROM_DEFINITION = (
     "linuxParameters",
     "user",
     "privileged",
+    "instanceType",
     "readonlyRootFilesystem",
 )
 
@@ -59,10 +63,7 @@ def _with_parameters(command: list[str], parameters: dict[str, str]) -> list[str
     return [parameters.get(word[5:], word) if word.startswith("Ref::") else word for word in command]
 
 
-def _container(
-    definition: dict[str, Any], overrides: dict[str, Any], parameters: dict[str, str]
-) -> dict[str, Any]:
-    base = definition["containerProperties"]
+def _container(base: dict[str, Any], overrides: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     container = {key: base[key] for key in COPIED_FROM_DEFINITION if key in base}
     # vcpus and memory are the older way to say what resourceRequirements says.
     legacy = [{"type": kind, "value": str(base[key])} for key, kind in LEGACY_REQUIREMENTS if key in base]
@@ -86,6 +87,39 @@ def _retry_strategy(request: dict[str, Any], definition: dict[str, Any]) -> dict
     return {"attempts": attempts, "evaluateOnExit": rules}
 
 
+def _what_runs(
+    request: dict[str, Any], definition: dict[str, Any], parameters: dict[str, str]
+) -> dict[str, Any]:
+    """The job's container, or the properties of its nodes."""
+    single, multiple = "containerOverrides", "nodeOverrides"
+    wanted, unwanted = (multiple, single) if "nodeProperties" in definition else (single, multiple)
+    if request.get(unwanted):
+        raise BatchError(f"{unwanted} must not be given for a job definition of type {definition['type']}")
+    overrides = request.get(wanted) or {}
+    if len(json.dumps(overrides)) > OVERRIDES_BYTES:
+        raise BatchError(f"Container Overrides length must be at most {OVERRIDES_BYTES}")
+    if wanted == single:
+        return {"container": _container(definition["containerProperties"], overrides, parameters)}
+
+    def container(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        return _container(base, given, parameters)
+
+    return {"nodeProperties": node_properties(definition, overrides, container, BatchError)}
+
+
+def _check_share(queue: dict[str, Any], share: str | None) -> None:
+    if share is None and queue.get("schedulingPolicyArn"):
+        raise BatchError(
+            f"JobQueue {queue['jobQueueName']} has a fair-share policy: a shareIdentifier is required"
+        )
+    if share is not None and not queue.get("schedulingPolicyArn"):
+        raise BatchError(
+            f"JobQueue {queue['jobQueueName']} has no fair-share policy: it takes no shareIdentifier"
+        )
+    if share is not None and not SHARE.fullmatch(share):
+        raise BatchError(f"shareIdentifier {share!r} must be 1-255 letters and digits")
+
+
 def build_job(request: dict[str, Any]) -> dict[str, Any]:
     name = request.get("jobName") or ""
     if not NAME.fullmatch(name):
@@ -93,12 +127,10 @@ def build_job(request: dict[str, Any]) -> dict[str, Any]:
     queue = find_queue(request.get("jobQueue") or "")
     if queue["state"] != "ENABLED":
         raise BatchError(f"JobQueue {queue['jobQueueName']} is {queue['state']}; it takes no jobs")
+    _check_share(queue, request.get("shareIdentifier"))
     definition = find_definition(request.get("jobDefinition") or "")
-    if "containerProperties" not in definition or "arrayProperties" in request:
-        raise BatchError("the embedded AWS runs single-container jobs; no array or multi-node jobs")
-    overrides = request.get("containerOverrides") or {}
-    if len(json.dumps(overrides)) > OVERRIDES_BYTES:
-        raise BatchError(f"Container Overrides length must be at most {OVERRIDES_BYTES}")
+    if "arrayProperties" in request or not {"containerProperties", "nodeProperties"} & set(definition):
+        raise BatchError("the embedded AWS runs jobs of one container a machine; no array jobs")
     for dependency in request.get("dependsOn") or []:
         if dependency.get("jobId") not in batch._jobs:
             raise BatchError(f"dependsOn names job {dependency.get('jobId')}, which does not exist")
@@ -116,7 +148,7 @@ def build_job(request: dict[str, Any]) -> dict[str, Any]:
         "dependsOn": request.get("dependsOn") or [],
         "parameters": parameters,
         "retryStrategy": _retry_strategy(request, definition),
-        "container": _container(definition, overrides, parameters),
+        **_what_runs(request, definition, parameters),
         "platformCapabilities": definition.get("platformCapabilities") or ["EC2"],
         "propagateTags": bool(request.get("propagateTags", definition.get("propagateTags", False))),
         "tags": request.get("tags") or {},

@@ -17,8 +17,9 @@ from roslin_emulator.images import Images
 from roslin_emulator.job_attempt import AttemptRunner, not_started
 from roslin_emulator.job_request import now_ms
 from roslin_emulator.job_retry import should_retry
-from roslin_emulator.live_job import LiveJob
-from roslin_emulator.process import JobProcess
+from roslin_emulator.live_job import LiveJob, Stoppable
+from roslin_emulator.node_group import NodeGroup
+from roslin_emulator.node_request import node_job_id, node_records
 from roslin_emulator.scope import Scope
 from roslin_emulator.settings import Settings
 
@@ -56,6 +57,8 @@ class JobRunner:
         with self._lock:
             batch._jobs[record["jobId"]] = record
             self._live[record["jobId"]] = job
+            if "nodeProperties" in record:
+                batch._jobs.update({node["jobId"]: node for node in node_records(record)})
             job_events.emit(record)
             if record["dependsOn"]:
                 self._move(job, "PENDING")
@@ -152,6 +155,7 @@ class JobRunner:
         record = job.record
         record["stoppedAt"] = now_ms()
         del self._live[record["jobId"]]
+        self._end_nodes_never_started(record, reason)
         if job in self._runnable:
             self._leave_queue(job)
         self._move(job, status, reason)
@@ -162,6 +166,13 @@ class JobRunner:
                     self._check_dependencies(waiting)
         # The next one of its queue may not be blocked.
         self._fill_slots()
+
+    def _end_nodes_never_started(self, record: dict[str, Any], reason: str) -> None:
+        for index in range(record.get("nodeProperties", {}).get("numNodes", 0)):
+            node = batch._jobs[node_job_id(record["jobId"], index)]
+            if node["status"] not in TERMINAL:
+                node.update(status="FAILED", statusReason=reason, stoppedAt=record["stoppedAt"])
+                job_events.emit(node)
 
     def _check_dependencies(self, job: LiveJob) -> None:
         statuses = [batch._jobs[dependency["jobId"]]["status"] for dependency in job.record["dependsOn"]]
@@ -189,7 +200,7 @@ class JobRunner:
     # An attempt
 
     def _run(self, job: LiveJob) -> None:
-        def on_running(process: JobProcess) -> None:
+        def on_running(process: Stoppable) -> None:
             with self._lock:
                 job.process = process
                 job.record["startedAt"] = now_ms()
@@ -199,7 +210,7 @@ class JobRunner:
 
         with job.scope.entered():
             try:
-                attempt = self._attempts.run(job, on_running)
+                attempt = self._attempt(job, on_running)
             except Exception as error:
                 # A slot lost to a bug of ours would stop every later job.
                 logger.exception("job %s", job.record["jobId"])
@@ -212,9 +223,20 @@ class JobRunner:
                     return
                 self._conclude(job, attempt)
 
+    def _attempt(self, job: LiveJob, on_running: Callable[[Stoppable], None]) -> dict[str, Any]:
+        if "nodeProperties" not in job.record:
+            return self._attempts.run(job, on_running)
+        group = NodeGroup(job, self._attempts, self._lock, self._move)
+        with self._lock:
+            job.process = group
+            if job.stopping.is_set():
+                group.stop()
+        return group.run(on_running)
+
     def _conclude(self, job: LiveJob, attempt: dict[str, Any]) -> None:
-        record, container = job.record, job.record["container"]
-        attempt["stoppedAt"] = now_ms()
+        # A job of several nodes has no container of its own.
+        record, container = job.record, job.record.get("container", {})
+        attempt = {**attempt, "stoppedAt": now_ms()}
         record["attempts"].append(attempt)
         outcome = attempt["container"]
         container.update({key: outcome[key] for key in ("exitCode", "reason") if key in outcome})

@@ -2,11 +2,14 @@
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from roslin_emulator.chaos.rules import NoCapacity
-from roslin_emulator.process import JobProcess
 from roslin_emulator.scope import Scope
+
+
+class Stoppable(Protocol):
+    def stop(self) -> None: ...
 
 
 @dataclass(eq=False)
@@ -17,8 +20,11 @@ class LiveJob:
 
     record: dict[str, Any]
     scope: Scope
-    process: JobProcess | None = None
+    # Anything that can be told to stop: of a job of several nodes, all of them.
+    process: Stoppable | None = None
     stop_reason: str | None = None
+    # What its container is told that another of the same job is not.
+    environment: dict[str, str] = field(default_factory=dict)
     # Its place among the RUNNABLE jobs of its queue, from 0, and since when it has it (epoch milliseconds).
     place: int | None = None
     at_place_since: int = 0

@@ -83,7 +83,8 @@ class Recovery:
 
     def _end_job(self, job: dict[str, Any]) -> None:
         if job["status"] == "RUNNING":
-            container = {name: job["container"][name] for name in ("logStreamName", "taskArn")}
+            own = job.get("container", {})
+            container = {name: own[name] for name in ("logStreamName", "taskArn") if name in own}
             job["attempts"].append(
                 {
                     "container": {**container, "networkInterfaces": []},

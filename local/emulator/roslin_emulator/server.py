@@ -18,7 +18,15 @@ from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 from ministack.core.router import detect_service
 
-from roslin_emulator import apigateway, batch_api, cloudformation, disk_space, stepfunctions, workarounds
+from roslin_emulator import (
+    apigateway,
+    batch_api,
+    cloudformation,
+    disk_space,
+    sorted_queries,
+    stepfunctions,
+    workarounds,
+)
 from roslin_emulator.chaos import api as chaos_api
 from roslin_emulator.chaos import events as chaos_events
 from roslin_emulator.chaos.connections import Connections
@@ -75,6 +83,7 @@ class Emulator:
         self._jobs = JobRunner(settings, images, self._chaos, self._metadata, self._store.changed)
         self._stop = asyncio.Event()
         workarounds.install(self._store.changed)
+        sorted_queries.install()
         batch_api.install(self._jobs)
         stepfunctions.install(self._jobs, self._chaos)
         apigateway.install(settings.endpoint)

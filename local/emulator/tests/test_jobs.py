@@ -31,6 +31,35 @@ def test_a_job_sees_its_environment_and_nothing_of_the_shell(emulator: Emulator,
     assert not {"AWS_PROFILE", "LEAK", "PYTHONPATH"} & set(env)
 
 
+def test_a_variable_that_points_to_a_volume_is_left_out_as_nothing_is_mounted(batch: Batch) -> None:
+    batch.define(
+        "mounted",
+        PRINT_ENV,
+        containerProperties={
+            "environment": [{"name": "A", "value": "1"}, {"name": "SCRATCH", "value": "/scratch"}],
+            "volumes": [{"name": "scratch", "host": {"sourcePath": "/scratch"}}],
+            "mountPoints": [{"sourceVolume": "scratch", "containerPath": "/scratch"}],
+        },
+    )
+    env = json.loads(batch.output(batch.submit("mounted"))[0])
+    assert (env["A"], "SCRATCH" in env) == ("1", False)
+
+
+def test_a_queue_with_a_fair_share_policy_takes_only_jobs_with_a_share_and_others_only_without(
+    batch: Batch,
+) -> None:
+    batch.define("ok")
+    with pytest.raises(ClientError, match="has no fair-share policy"):
+        batch.submit("ok", shareIdentifier="ian")
+    batch.client.update_job_queue(jobQueue=batch.queue, schedulingPolicyArn="arn:policy")
+    with pytest.raises(ClientError, match="a shareIdentifier is required"):
+        batch.submit("ok")
+    with pytest.raises(ClientError, match="letters and digits"):
+        batch.submit("ok", shareIdentifier="i-n")
+    job_id = batch.submit("ok", shareIdentifier="ian", schedulingPriorityOverride=1)
+    assert batch.ended(job_id)["shareIdentifier"] == "ian"
+
+
 def test_a_job_that_succeeds(batch: Batch) -> None:
     definition = batch.define("ok", "print('one'); print(); print('two')", tags={"of": "definition"})
     job = batch.ended(batch.submit(definition, tags={"run": "r1"}))

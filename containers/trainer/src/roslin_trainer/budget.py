@@ -31,17 +31,18 @@ NOTHING = Spent()
 
 
 class HourlyPrice:
-    """The plan's price, until the real one is in `file` (real_machine.py)."""
+    """Of all nodes: the plan's price, until the real one of a node is in `file` (real_machine.py)."""
 
-    def __init__(self, planned_usd: float, file: Path):
+    def __init__(self, planned_usd: float, file: Path, nodes: int = 1):
         self._usd = planned_usd
         self._file = file
+        self._nodes = nodes
         self._is_real = False
 
     def __call__(self) -> float:
         if not self._is_real and self._file.exists():
             self._usd, self._is_real = float(self._file.read_text()), True
-        return self._usd
+        return self._usd * self._nodes
 
 
 class Budget:
@@ -59,7 +60,7 @@ class Budget:
         self._limits = limits
         self._started_at = started_at
         self._earlier = earlier
-        self._price_usd_per_hour = price_usd_per_hour or (lambda: limits.price_usd_per_hour)
+        self._price_usd_per_hour = price_usd_per_hour or (lambda: limits.price_usd_per_hour * limits.nodes)
         self._clock = clock
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 # Between two interruptions of one job. Assumed, on the safe side: AWS tells only how many Spot machines of a
 # type it takes back in a month, under 5 % to over 20 %.
-INTERRUPTION_SECONDS = {"spot": 2 * 3600.0, "on-demand": 24 * 3600.0}
+INTERRUPTION_SECONDS = {"spot": 2 * 3600.0, "on-demand": 24 * 3600.0, "reserved": 24 * 3600.0}
 # Until the first save has been measured.
 ASSUMED_SAVE_SECONDS = 10.0
 MAX_COST_FRACTION = 0.02

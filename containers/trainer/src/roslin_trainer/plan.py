@@ -69,11 +69,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Limits:
-    """What training may take: hours an attempt, dollars in all. The price is 0 on one's own machine."""
+    """What training may take: hours an attempt, dollars in all.
+
+    The price is of one of the `nodes` that train together; 0 on one's own machine.
+    """
 
     max_hours: float
     max_usd: float | None
     price_usd_per_hour: float
+    nodes: int = 1
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,7 @@ def _view(content: dict) -> Plan:
             # Plans made before there were budgets have the recipe's limit alone.
             max_usd=content.get("trainingBudgetUsd", limits.get("maxUsd")),
             price_usd_per_hour=option["priceUsdPerHour"],
+            nodes=recipe["resources"].get("nodes", 1),
         ),
         capacity=Capacity(option["purchase"], option.get("reason")),
         gpus=recipe["resources"]["gpus"],

@@ -56,12 +56,12 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
     engine = build(plan, inputs.base, checkpoint, rows.train[0])
     check_same_start(engine, position)
     run_folder = open_folder(plan.run_uri)
-    planned_usd = plan.limits.price_usd_per_hour
+    limits = plan.limits
     budget = Budget(
-        plan.limits,
+        limits,
         inputs.started_at,
-        earlier_attempts(run_folder, position, planned_usd),
-        HourlyPrice(planned_usd, inputs.price),
+        earlier_attempts(run_folder, position, limits.price_usd_per_hour * limits.nodes),
+        HourlyPrice(limits.price_usd_per_hour, inputs.price, limits.nodes),
     )
     steps_per_epoch = batch_plan(plan, rows.train, engine).steps_per_epoch
     device = torch.cuda.get_device_name(engine.device) if engine.device.type == "cuda" else "cpu"

@@ -38,6 +38,7 @@ def facts(record: Json) -> JobFacts:
         instance_types=tuple(resources.get("instanceTypes") or ()),
         purchase="spot" if str(resources.get("type", "")).upper() == "SPOT" else "on-demand",
         step=record["parameters"].get("step"),
+        node=record.get("nodeDetails", {}).get("nodeIndex"),
     )
 
 

@@ -16,6 +16,8 @@ class JobFacts:
     instance_types: tuple[str, ...]
     purchase: Purchase
     step: str | None
+    # Of a job of several nodes: which of them; None for the job itself.
+    node: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class JobRule(Rule):
     instance_type: str | None = None
     purchase: Purchase | None = None
     step: Literal["prepare", "train", "evaluate"] | None = None
+    node: int | None = None
 
     def applies_to(self, job: JobFacts) -> bool:
         return (
@@ -56,6 +59,7 @@ class JobRule(Rule):
             and (self.instance_type is None or self.has_type(job.instance_types))
             and self.purchase in (None, job.purchase)
             and self.step in (None, job.step)
+            and self.node in (None, job.node)
         )
 
     def has_type(self, types: tuple[str, ...]) -> bool:
