@@ -69,7 +69,8 @@ export class Compute extends Construct {
       // Named by what it is: another order in the team file replaces nothing.
       const { jobQueue } = new ScalingQueue(this, optionName(option), {
         ...common,
-        maxVcpus,
+        // What one job may ask for it must be able to get.
+        maxVcpus: Math.max(maxVcpus, vcpusOfLargestJob(option)),
         ...machineOf(option, region),
       })
       return { option, jobQueue }
@@ -140,6 +141,10 @@ export class Compute extends Construct {
     })
     return role
   }
+}
+
+function vcpusOfLargestJob({ instanceType: name, maxNodes = 1 }: CapacityOption): number {
+  return maxNodes * instanceType(name).vcpus
 }
 
 function machineOf(option: CapacityOption, region: string) {
