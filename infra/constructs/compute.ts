@@ -15,7 +15,7 @@ import {
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import { type DeployedCapacity, optionName } from '../../core/capacity.ts'
+import { type DeployedCapacity, deployedCapacity, optionName } from '../../core/capacity.ts'
 import { shares } from '../../core/fair-share.ts'
 import { instanceType } from '../../core/instance-types.ts'
 import { onDemandPrice } from '../../core/prices.ts'
@@ -75,7 +75,7 @@ export class Compute extends Construct {
       })
       return { option, jobQueue }
     })
-    this.capacity = options.map(({ option, jobQueue }) => deployed(option, jobQueue))
+    this.capacity = options.map(({ option, jobQueue }) => deployedCapacity(option, jobQueue.jobQueueArn))
     this.jobQueues = [this.cpuJobQueue, ...options.map(({ jobQueue }) => jobQueue)]
   }
 
@@ -112,7 +112,8 @@ export class Compute extends Construct {
   /** A machine that stays is billed while it does nothing. */
   #sayScaleDown(option: CapacityOption, region: string): void {
     if (!option.scaleDownMinutes) return
-    const usdPerHour = option.priceUsdPerHour ?? onDemandPrice(option.instanceType, region).usdPerHour
+    const usdPerHour =
+      option.reservation?.priceUsdPerHour ?? onDemandPrice(option.instanceType, region).usdPerHour
     const usd = (usdPerHour * option.scaleDownMinutes) / 60
     Annotations.of(this).addInfoV2(
       `roslin:scaleDown ${optionName(option)}`,
@@ -139,22 +140,6 @@ export class Compute extends Construct {
       reason: "What the ECS agent on Batch's instances needs, as AWS keeps it; jobs have roles of their own.",
     })
     return role
-  }
-}
-
-/** What is told of an option to the functions that plan: their environment holds 4 KB. */
-function deployed(
-  { instanceType, purchase, waitMinutes, amiId, priceUsdPerHour, maxNodes }: CapacityOption,
-  { jobQueueArn }: IJobQueue,
-): DeployedCapacity {
-  return {
-    instanceType,
-    purchase,
-    waitMinutes,
-    ...(amiId && { amiId }),
-    ...(priceUsdPerHour && { priceUsdPerHour }),
-    ...(maxNodes && { maxNodes }),
-    jobQueueArn,
   }
 }
 

@@ -34,6 +34,12 @@ export const LIST_PRICES = {
   bucketGiB: { usd: 0.023, unit: 'GiB-month', source: page('s3') },
   imageGiB: { usd: 0.1, unit: 'GiB-month', source: page('ecr') },
   snapshotGiB: { usd: 0.05, unit: 'GiB-month', source: page('ebs') },
+  /** Machines are priced alike: twice the GPUs, twice the price. */
+  buildGpuHour: {
+    usd: 3.06,
+    unit: 'GPU-hour of a p3',
+    source: 'https://aws.amazon.com/ec2/instance-types/p3/',
+  },
   key: { usd: 1, unit: 'key-month', source: page('kms') },
   secret: { usd: 0.4, unit: 'secret-month', source: page('secrets-manager') },
   natGateway: { usd: 0.045 * 730, unit: 'gateway-month', source: page('vpc') },

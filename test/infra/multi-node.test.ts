@@ -19,6 +19,7 @@ function jobs(): Template {
   new Jobs(stack, 'Jobs', {
     bucket,
     trainerImage: 'trainer:1',
+    secrets: {},
     logRetentionDays: RetentionDays.ONE_WEEK,
     capacity: options,
   })
