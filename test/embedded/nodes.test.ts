@@ -26,7 +26,7 @@ function nodeCodes({ attempts }: RunDetail) {
     .map(({ executions }) => executions.map(({ node, exitCode }) => [node, exitCode]))
 }
 
-describe('a run on two nodes', () => {
+describe.concurrent('a run on two nodes', () => {
   it('trains on both, evaluates on one, and pays for each as long as it ran', async () => {
     const runId = await scenarios.startIn([], 'train:sleep=1', twoNodes)
     const run = await scenarios.nothingIsLeft(runId)
@@ -74,7 +74,10 @@ describe('a run on two nodes', () => {
       true,
     )
   })
+})
 
+// One after the other: the reconciler looks at all runs, as if it were later.
+describe('a run on two nodes', () => {
   it('is no orphan by its nodes, and ends with all of them when it is cancelled', async () => {
     const runId = await scenarios.startIn([], 'train:sleep=60', twoNodes)
     const trains = await scenarios.until(runId, 'trains on both', ({ attempts }) =>
