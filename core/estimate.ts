@@ -22,7 +22,7 @@ export interface EstimateInputs {
 }
 
 const EVERY_TYPE = INSTANCE_TYPE_NAMES.map(
-  (instanceType): CapacityOption => ({ instanceType, purchase: 'on-demand', waitMinutes: 60, maxNodes: 32 }),
+  (instanceType): CapacityOption => ({ instanceType, purchase: 'on-demand', waitMinutes: 60, maxNodes: 64 }),
 )
 
 /**

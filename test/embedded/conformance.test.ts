@@ -50,7 +50,7 @@ describe.skipIf(existsSync(join(root, '.venv/lib/python3.10')))(
         [
           ['--config-file', join(support, 'schemathesis.toml'), 'run', document],
           ['--url', deployment.apiUrl, '--checks', CHECKS.join(',')],
-          ['--max-examples', '6', '--generation-deterministic', '--generation-database', 'none'],
+          ['--max-examples', '6', '--generation-deterministic'],
           ['--no-color', '--no-shrink', '--report', 'json', '--report-json-path', report],
         ].flat(),
         {

@@ -1,25 +1,74 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  CloudFormationClient,
+  DescribeStackResourcesCommand,
+  GetTemplateCommand,
+  UpdateStackCommand,
+  waitUntilStackUpdateComplete,
+} from '@aws-sdk/client-cloudformation'
+import { DescribeExecutionCommand, UpdateStateMachineAliasCommand } from '@aws-sdk/client-sfn'
 import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import type { RunDetail } from '../../core/run-view.ts'
 import type { Item } from '../../core/store/schema-versions.ts'
-import { Deployment } from '../support/deployment.ts'
+import type { Emulator } from '../../local/emulator.ts'
+import type { Deployment as DeploymentType } from '../support/deployment.ts'
+import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
+import { freePort, gone, processesOf } from '../support/processes.ts'
+import { execute } from '../support/spawned.ts'
+import { synthesiseDemo } from '../support/stacks.ts'
 import { fixtureItems } from '../support/stored-items.ts'
+import { teamFiles } from '../support/team-templates.ts'
 
-const deployment = await Deployment.open()
-const { client, dynamo, tableName } = deployment
-/** Of another team, so that no list of this one has it. */
-const old = fixtureItems('release-0.1.0')
-const oldRunId = '01K5A1B2C3D4E5F6G7H8J9K0M1'
+// An emulator of this file's own, to be deployed to. local/paths.ts reads the folder when it is imported.
+const stateDir = join(mkdtempSync(join(tmpdir(), 'roslin-upgrades-')), 'state')
+process.env.ROSLIN_STATE_DIR = stateDir
+const { startEmulator } = await import('../../local/emulator.ts')
+const { Deployment } = await import('../support/deployment.ts')
 
-const write = (requests: readonly object[]) =>
-  dynamo.send(new BatchWriteCommand({ RequestItems: { [tableName]: [...requests] } }))
-const put = (items: readonly Item[]) => write(items.map((Item) => ({ PutRequest: { Item } })))
+const { account, region, deployedState } = inject('embedded')
+const port = await freePort()
+let emulator: Emulator
+let deployment: DeploymentType
+let cloudFormation: CloudFormationClient
 
-afterAll(() => write(old.map(({ pk, sk }) => ({ DeleteRequest: { Key: { pk, sk } } }))))
+beforeAll(async () => {
+  cpSync(deployedState, stateDir, { recursive: true })
+  emulator = await startEmulator({ port, images: stubImage, jobSlots: JOB_SLOTS, background: false })
+  deployment = await Deployment.open({ port, account, region })
+  cloudFormation = new CloudFormationClient({})
+})
+
+afterAll(async () => {
+  await emulator.stop()
+  await gone('the emulator', () => processesOf(stateDir))
+  rmSync(join(stateDir, '..'), { recursive: true, force: true })
+})
 
 describe('what an earlier version has stored', () => {
+  /** Of another team, so that no list of this one has it. */
+  const old = fixtureItems('release-0.1.0')
+  const oldRunId = '01K5A1B2C3D4E5F6G7H8J9K0M1'
+  const put = (items: readonly Item[]) =>
+    deployment.dynamo.send(
+      new BatchWriteCommand({
+        RequestItems: { [deployment.tableName]: items.map((Item) => ({ PutRequest: { Item } })) },
+      }),
+    )
+
+  it('is refused where a later version has stored it, with what to do', async () => {
+    await put(old.map((item) => ({ ...item, schemaVersion: 99 })))
+    await expect(deployment.client.getRun(oldRunId)).rejects.toMatchObject({
+      code: 'SCHEMA_TOO_NEW',
+      nextStep: expect.stringContaining('Deploy the newer version'),
+    })
+  })
+
   it('is there: a run of release 0.1.0, with its recipe and what it cost', async () => {
     await put(old)
-    const run = await client.getRun(oldRunId)
+    const run = await deployment.client.getRun(oldRunId)
     expect(run).toMatchObject({
       status: 'succeeded',
       recipe: { name: 'dolly-mini' },
@@ -27,12 +76,101 @@ describe('what an earlier version has stored', () => {
     })
     expect(run.costUsd).toBeCloseTo(1.4)
   })
+})
 
-  it('is refused where a later version has stored it, with what to do', async () => {
-    await put(old.map((item) => ({ ...item, schemaVersion: 99 })))
-    await expect(client.getRun(oldRunId)).rejects.toMatchObject({
-      code: 'SCHEMA_TOO_NEW',
-      nextStep: expect.stringContaining('Deploy the newer version'),
+describe('a new version of the flow', () => {
+  const StackName = 'Roslin-demo-ControlPlane'
+  const versionOf = async ({ runId }: RunDetail) => {
+    const executionArn = deployment.executionArn(runId)
+    const { stateMachineVersionArn = '' } = await deployment.sfn.send(
+      new DescribeExecutionCommand({ executionArn }),
+    )
+    return stateMachineVersionArn
+  }
+
+  /** A release whose Register cannot even start, deployed over the one that is there. */
+  async function deployBroken(): Promise<void> {
+    const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName }))
+    const named = (pattern: RegExp) => pattern.exec(TemplateBody)?.[0] ?? `${pattern}`
+    const template = JSON.parse(
+      [named(/FlowRegisterCurrentVersion\w+/), named(/FlowVersion\w+/)].reduce(
+        (text, id) => text.replaceAll(id, `${id}Next`),
+        TemplateBody,
+      ),
+    )
+    template.Resources[named(/FlowRegister[0-9A-F]{8}/)].Properties.Handler = 'index.gone'
+    await deployment.put('test/broken.json', JSON.stringify(template))
+    await cloudFormation.send(
+      new UpdateStackCommand({
+        StackName,
+        TemplateURL: `https://s3.${region}.amazonaws.com/${deployment.bucket}/test/broken.json`,
+        Capabilities: ['CAPABILITY_NAMED_IAM'],
+      }),
+    )
+    await waitUntilStackUpdateComplete(
+      { client: cloudFormation, maxWaitTime: 120, minDelay: 1, maxDelay: 1 },
+      { StackName },
+    )
+  }
+
+  it('leaves runs under way what they began with, is used by the next, and can be gone back from', async () => {
+    const underWay = await deployment.start('train:sleep=600@1')
+    await deployment.until(underWay.runId, 'trains', ({ status }) => status === 'training')
+    const trainer = await deployment.processOf(underWay.runId, 'train')
+    const before = await versionOf(underWay)
+    await deployBroken()
+
+    const next = await deployment.start()
+    // Told to stop, it is started again: Classify, Evaluate and Register are yet to come.
+    process.kill(trainer, 'SIGTERM')
+    const [kept, broken] = await Promise.all([deployment.ended(underWay.runId), deployment.ended(next.runId)])
+    expect(kept).toMatchObject({ status: 'succeeded', failure: undefined })
+    expect(await versionOf(kept)).toBe(before)
+    expect(broken).toMatchObject({ status: 'failed', failure: { step: 'register', class: 'internal' } })
+    expect(await versionOf(broken)).not.toBe(before)
+
+    const routingConfiguration = [{ stateMachineVersionArn: before, weight: 100 }]
+    await deployment.sfn.send(
+      new UpdateStateMachineAliasCommand({ stateMachineAliasArn: deployment.aliasArn, routingConfiguration }),
+    )
+    const back = await deployment.ended((await deployment.start()).runId)
+    expect(back.status).toBe('succeeded')
+    expect(await versionOf(back)).toBe(before)
+  })
+})
+
+describe('a team that becomes another', () => {
+  const stored = async () => {
+    const { StackResources = [] } = await cloudFormation.send(
+      new DescribeStackResourcesCommand({ StackName: 'Roslin-demo-State' }),
+    )
+    return StackResources.map(({ LogicalResourceId, PhysicalResourceId }) => [
+      LogicalResourceId,
+      PhysicalResourceId,
+    ])
+  }
+  const cdk = (...args: string[]) =>
+    execute('node_modules/.bin/cdk', args, {
+      ...deployment.env,
+      CDK_HOME: join(stateDir, 'cdk-home'),
+      CDK_DISABLE_VERSION_CHECK: '1',
+      CI: 'true',
     })
+
+  it('keeps its table, its bucket and its runs, and cdk diff says so before', async () => {
+    const before = await stored()
+    expect(before.length).toBeGreaterThan(2)
+    for (const [name, file] of teamFiles) {
+      const app = synthesiseDemo(file)
+      const diff = await cdk('diff', '--app', app, '--all', '--method', 'template')
+      expect(diff.code, diff.stderr).toBe(0)
+      const [state = ''] = (diff.stdout + diff.stderr).split('Stack Roslin-demo-ControlPlane')
+      expect(state, name).toContain('Stack Roslin-demo-State')
+      expect(state, name).not.toMatch(/^\[[-~]\] (?!AWS::S3::BucketPolicy)|replace|destroy/m)
+      const deployed = await cdk('deploy', '--app', app, '--all', '--require-approval', 'never')
+      expect(deployed.code, deployed.stderr).toBe(0)
+      expect(await stored(), name).toEqual(before)
+    }
+    expect((await deployment.client.getRun('01K5A1B2C3D4E5F6G7H8J9K0M1')).status).toBe('succeeded')
   })
 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { App, type Stack } from 'aws-cdk-lib'
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
+import { parse } from 'yaml'
 import { parseTeam } from '../../core/team.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
@@ -45,8 +46,7 @@ export const everyCapacity = {
 /** The team's stacks as templates. */
 export function synthesise(team: Readonly<Record<string, unknown>> = everyCapacity): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
-  const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
-  const app = new App({ outdir, context })
+  const app = new App({ outdir, context: cdkContext() })
   const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team: parseTeam(team),
     codeVersion: '0.1.0+test',
@@ -61,8 +61,24 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
   }
 }
 
+/** Team demo with the machines and the network of another, for the embedded AWS: the folder for `cdk --app`. */
+export function synthesiseDemo(other: Readonly<Record<string, unknown>>): string {
+  const read = (path: string) => parse(readFileSync(join(root, path), 'utf8'))
+  const { name, trainerImage, schedules, triggers } = read('teams/demo.yaml')
+  // What is encrypted how is not changed afterwards, and the embedded AWS makes no machine images.
+  const { machineImage: _, encryption: __, ...platform } = other
+  const team = parseTeam({ ...platform, name, trainerImage, schedules, triggers })
+  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'roslin-demo-')), context: cdkContext() })
+  addTeamStacks(app, { team, codeVersion: '0.1.0+test', readRecipe: read })
+  return app.synth().directory
+}
+
+export function cdkContext(): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8')).context
+}
+
 /** One that a team file's schedules and triggers may name. */
-function readRecipe(path: string): unknown {
+export function readRecipe(path: string): unknown {
   return minimalRecipe({ name: basename(path, '.yaml') })
 }
 
