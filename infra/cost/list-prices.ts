@@ -7,7 +7,7 @@ export interface ListPrice {
   readonly source: string
 }
 
-/** When the prices below were last gone over, against their source or what others quote of it. */
+/** When they were written down: CloudWatch's and X-Ray's by quotes of their pages, the others remembered. Look one up before you rely on a digit. */
 export const PRICES_AS_OF = '2026-11-24'
 
 const page = (service: string) => `https://aws.amazon.com/${service}/pricing/`
