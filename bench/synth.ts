@@ -93,7 +93,6 @@ async function deployments(): Promise<readonly Figure[]> {
     images: {},
     jobSlots: 1,
     background: false,
-    stateDir: paths.aws,
   })
   try {
     const health = await emulatorHealth(PORT)
