@@ -29,7 +29,7 @@ const { ensurePython } = await import('../local/python.ts')
 const TEAM = 'demo'
 const PORT = 4792
 const FEW = 100
-const MANY = Number(process.env.ROSLIN_BENCH_RUNS ?? 100_000)
+const MANY = 100_000
 const REPETITIONS = 200
 /** Of a request to the full table over the same to the small one. */
 const TARGET_RATIO = 1.2

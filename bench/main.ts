@@ -11,6 +11,7 @@ const BENCHES: Readonly<
   cli: () => import('./cli.ts'),
   flow: () => import('./flow.ts'),
   profile: () => import('./profile.ts'),
+  synth: () => import('./synth.ts'),
   trainer: () => import('./trainer.ts'),
   transfer: () => import('./transfer.ts'),
 }
