@@ -6,10 +6,12 @@ import type { Bench, BenchOptions } from './figure.ts'
 const BENCHES: Readonly<
   Record<string, () => Promise<{ measure: (options: BenchOptions) => Promise<Bench> }>>
 > = {
+  api: () => import('./api.ts'),
   checkpoint: () => import('./checkpoint.ts'),
   cli: () => import('./cli.ts'),
   flow: () => import('./flow.ts'),
   profile: () => import('./profile.ts'),
+  synth: () => import('./synth.ts'),
   trainer: () => import('./trainer.ts'),
   transfer: () => import('./transfer.ts'),
 }

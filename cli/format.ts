@@ -80,8 +80,11 @@ export function runPage(run: RunDetail): string {
   ]
   if (run.capacity) {
     const { instanceType, purchase, priceUsdPerHour } = run.capacity
+    const { nodes = 1 } = run.recipe.resources
+    const machines = nodes === 1 ? `${instanceType} ${purchase}` : `${nodes} × ${instanceType} ${purchase}`
+    const each = nodes === 1 ? '' : ' each'
     lines.push(
-      `cost     ${usd(run.costUsd)} (${instanceType} ${purchase} at ${usd(priceUsdPerHour)} an hour, list price)`,
+      `cost     ${usd(run.costUsd)} (${machines} at ${usd(priceUsdPerHour)} an hour${each}, list price)`,
     )
   }
   if (run.reservation)
@@ -98,7 +101,9 @@ export function runPage(run: RunDetail): string {
     )
   lines.push('', ...run.timeline.map(timelineLine), '')
   for (const { step, jobStatus, executions, statusReason } of jobs) {
-    const codes = executions.map(({ exitCode }) => exitCode ?? '…').join(', ')
+    const codes = executions
+      .map(({ node, exitCode }) => `${exitCode ?? '…'}${node === undefined ? '' : ` on node ${node}`}`)
+      .join(', ')
     lines.push(
       `job ${step}: ${jobStatus}${codes ? `, exit code ${codes}` : ''}${statusReason ? ` (${statusReason})` : ''}`,
     )

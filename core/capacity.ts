@@ -12,6 +12,22 @@ export interface DeployedCapacity extends CapacityOption {
   readonly multiNodeJobDefinitionArn?: string
 }
 
+/** What is told of an option to the functions that plan: the environment of one holds 4 KB. How its machines are made is left out. */
+export function deployedCapacity(
+  { instanceType: type, purchase, waitMinutes, amiId, reservation, maxNodes }: CapacityOption,
+  jobQueueArn: string,
+): DeployedCapacity {
+  return {
+    instanceType: type,
+    purchase,
+    waitMinutes,
+    ...(amiId && { amiId }),
+    ...(reservation && { reservation }),
+    ...(maxNodes && { maxNodes }),
+    jobQueueArn,
+  }
+}
+
 export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
   /**
    * The list price on demand of one instance: what a Spot instance costs is known only once it runs. A reservation bills anyway; its hours count
@@ -68,8 +84,9 @@ export function fittingCapacity<Option extends CapacityOption>(
   )
 }
 
-function priceOf({ instanceType: type, priceUsdPerHour }: CapacityOption, region: string): RegionalPrice {
-  return priceUsdPerHour === undefined ? onDemandPrice(type, region) : { usdPerHour: priceUsdPerHour, region }
+function priceOf({ instanceType: type, reservation }: CapacityOption, region: string): RegionalPrice {
+  const own = reservation?.priceUsdPerHour
+  return own ? { usdPerHour: own, region } : onDemandPrice(type, region)
 }
 
 function placeInTeamFile(option: CapacityOption, index: number): string {

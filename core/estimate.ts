@@ -22,7 +22,7 @@ export interface EstimateInputs {
 }
 
 const EVERY_TYPE = INSTANCE_TYPE_NAMES.map(
-  (instanceType): CapacityOption => ({ instanceType, purchase: 'on-demand', waitMinutes: 60, maxNodes: 32 }),
+  (instanceType): CapacityOption => ({ instanceType, purchase: 'on-demand', waitMinutes: 60, maxNodes: 64 }),
 )
 
 /**
@@ -31,17 +31,22 @@ const EVERY_TYPE = INSTANCE_TYPE_NAMES.map(
  */
 export function makeEstimate(inputs: EstimateInputs): Estimate {
   const { recipe, parameters, data, region, team } = inputs
+  const offered = team?.capacity ?? EVERY_TYPE
   const { fitting, refused } = fittingCapacity(
     recipe,
     parameters,
-    team?.capacity ?? EVERY_TYPE,
+    offered,
     region,
     team ? undefined : optionName,
   )
   const held = heldOutRows(recipe, data)
   const trainRows = data.rows - held
   const tokens = trainRows * data.tokensPerRow * recipe.training.epochs
-  const options = fitting.map((option) => estimateOption(inputs, option, tokens))
+  // As the team wrote them: a fitting option has a price in any case, and only some have one of the team's own.
+  const fittingNames = new Set(fitting.map(optionName))
+  const options = offered
+    .filter((option) => fittingNames.has(optionName(option)))
+    .map((option) => estimateOption(inputs, option, tokens))
   return {
     recipe: recipe.name,
     team: team?.name ?? null,

@@ -83,6 +83,14 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     nextStep: 'Check trainerImage in the team file, and deploy again.',
   },
   {
+    class: 'secret-unavailable',
+    matches: says(/unable to (pull|retrieve) secrets?|Fetching secret data/i),
+    recovery: again(1, 'stop'),
+    message: 'A secret that the container is given could not be read.',
+    nextStep:
+      'Check that the secret named under secrets in the team file is in Secrets Manager of this region.',
+  },
+  {
     class: 'user-error',
     matches: exits(EXIT_CODES.userError),
     recovery: STOP,

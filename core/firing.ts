@@ -15,7 +15,7 @@ export const firingSchema = z.object({
   startedBy: startedBySchema,
   runId: z.ulid().optional(),
   note: z.string().optional().describe('Why there is no run, or not yet'),
-  code: z.string().optional().describe("The error's, where the run was refused"),
+  code: z.string().optional().describe("The error's, where the run was refused or waits for a place"),
   sameAs: z.string().optional().describe('Skipped: the run whose inputs are still all there is'),
   after: z.string().optional().describe("Waiting: for this run's end"),
   dueAt: z.string().optional().describe('Waiting: until then'),
@@ -33,7 +33,8 @@ export function decideOverlap(
   isOneWaiting: boolean,
 ): 'start' | 'skip' | 'wait' | 'cancel-previous' {
   if (last === undefined || hasEnded(last)) return isOneWaiting ? 'skip' : 'start'
-  if (overlap === 'cancel-previous') return 'cancel-previous'
+  // The one that waits cancels it when its turn comes.
+  if (overlap === 'cancel-previous') return isOneWaiting ? 'skip' : 'cancel-previous'
   // One run after this one is as good as many: each takes the data as they are then.
   return overlap === 'queue' && !isOneWaiting ? 'wait' : 'skip'
 }

@@ -14,7 +14,8 @@ export function optionPrice(
   prices?: PriceTable,
 ): { readonly usdPerHour: Range; readonly price: EstimatedOption['price'] } {
   const list = onDemandPrice(option.instanceType, region, prices)
-  if (option.priceUsdPerHour !== undefined) return ownPrice(option.priceUsdPerHour, list.usdPerHour, region)
+  const own = option.reservation?.priceUsdPerHour
+  if (own) return ownPrice(own, list.usdPerHour, region)
   const spot = option.purchase === 'spot' ? spotPrice(option.instanceType, region, prices) : undefined
   const expected = spot?.usdPerHour ?? list.usdPerHour
   const sentences = [

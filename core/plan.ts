@@ -9,6 +9,7 @@ import { PURCHASES } from './purchase.ts'
 import { keptEpochs, type Recipe, recipeSchema } from './recipe.ts'
 import { storageLayout } from './storage-layout.ts'
 import { schemaTooNew } from './store/schema-versions.ts'
+import { reservationSchema } from './team-capacity.ts'
 
 /** What a job asks of its machine. */
 const machineSchema = z.strictObject({
@@ -75,6 +76,7 @@ export const planSchema = z.strictObject({
       waitMinutes: z.int(),
       jobQueueArn: z.string(),
       amiId: z.string().optional(),
+      reservation: reservationSchema.optional(),
       maxNodes: z.int().optional(),
       multiNodeJobDefinitionArn: z.string().optional(),
       /** Of one machine. */

@@ -141,7 +141,7 @@ const resources = z.strictObject({
   nodes: z
     .int()
     .min(1)
-    .max(32)
+    .max(64)
     .default(1)
     .describe('Instances that train together, all of one capacity option; several not on Spot'),
   minGpuMemoryGiB: z.number().positive().optional(),

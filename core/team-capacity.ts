@@ -12,12 +12,19 @@ export const zoneSchema = z
   .string()
   .regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'an availability zone such as us-east-1a')
 
-const reservation = z.strictObject({
+export const reservationSchema = z.strictObject({
   id: z
     .string()
     .regex(/^cr-[0-9a-f]{8,17}$/, 'the id of a Capacity Reservation or of a Capacity Block, such as cr-…'),
   kind: z.enum(['capacity-reservation', 'capacity-block']).default('capacity-reservation'),
   zone: zoneSchema.describe('Where the reservation is: machines start there alone'),
+  priceUsdPerHour: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "What runs and budgets count for an hour, such as a Capacity Block's price; default: the list price on demand",
+    ),
 })
 
 const capacityOption = z
@@ -52,17 +59,10 @@ const capacityOption = z
       .describe(
         'spot: machines start only while they cost at most this share of the price on demand; default: 100',
       ),
-    reservation: reservation
+    reservation: reservationSchema
       .optional()
       .describe(
         'reserved: whose machines. It bills whether they are used or not, and AWS bills it, not a run',
-      ),
-    priceUsdPerHour: z
-      .number()
-      .positive()
-      .optional()
-      .describe(
-        "reserved: what runs and budgets count for an hour, such as a Capacity Block's price; default: the list price on demand",
       ),
     scaleDownMinutes: z
       .int()
@@ -109,9 +109,6 @@ const capacityOption = z
     }
     if (!option.reservation && purchase === 'reserved') {
       refuse('reservation', 'purchase: reserved needs the reservation’s id and zone')
-    }
-    if (option.priceUsdPerHour && purchase !== 'reserved') {
-      refuse('priceUsdPerHour', `the price of ${purchase} is AWS's; only reserved has one of the team's own`)
     }
     if (isMultiNode(option) && purchase === 'spot') {
       refuse('maxNodes', 'AWS Batch runs no job of several machines on Spot: use on-demand or reserved')

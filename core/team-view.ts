@@ -12,6 +12,8 @@ export const teamViewSchema = z.object({
         purchase: z.enum(PURCHASES),
         waitMinutes: z.number(),
         amiId: z.string().optional(),
+        priceUsdPerHour: z.number().optional().describe('Of a reservation, where the team file has one'),
+        maxNodes: z.int().optional().describe('Of one run; 1 where it is missing'),
       }),
     )
     .readonly(),

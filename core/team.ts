@@ -6,6 +6,7 @@ import { alarmsSchema, dashboardSchema } from './team-alarms.ts'
 import { capacitySchema } from './team-capacity.ts'
 import { placementProblems } from './team-checks.ts'
 import { fairShareSchema } from './team-fair-share.ts'
+import { identitySchema, peopleSchema, secretNameSchema, secretsSchema } from './team-identity.ts'
 import { machineImageSchema } from './team-machine-image.ts'
 import { networkSchema } from './team-network.ts'
 import { encryptionSchema, retentionSchema } from './team-state.ts'
@@ -20,9 +21,7 @@ const notifications = z.strictObject({
     .max(20)
     .default([])
     .describe('Told of each run that ends, and of a budget that is nearly spent'),
-  webhookSecret: z
-    .string()
-    .regex(/^[\w/+=.@-]{1,512}$/, 'the name of a secret')
+  webhookSecret: secretNameSchema
     .optional()
     .describe('A secret of Secrets Manager that holds the URL of a webhook, such as one of Slack'),
 })
@@ -40,7 +39,12 @@ const fields = z.strictObject({
   fairShare: fairShareSchema.optional(),
   machineImage: machineImageSchema.optional(),
   trainerImage: trainerImageSchema,
-  maxVcpus: z.int().min(2).max(10000).default(192).describe('vCPUs one capacity option may use at once'),
+  maxVcpus: z
+    .int()
+    .min(2)
+    .max(10000)
+    .default(192)
+    .describe('vCPUs one capacity option may use at once; as many as one job on it needs in any case'),
   budget: z
     .strictObject({
       monthlyUsd: z
@@ -69,6 +73,9 @@ const fields = z.strictObject({
     .max(100)
     .default([])
     .describe('Runs that start when data arrive, a model is registered, or another system says so'),
+  identity: identitySchema.prefault({}),
+  people: peopleSchema.prefault({}),
+  secrets: secretsSchema.prefault({}),
   encryption: encryptionSchema,
   retention: retentionSchema.prefault({}),
   alarms: alarmsSchema,

@@ -32,6 +32,14 @@ const REASONS: readonly (readonly [finding: RegExp, reason: string])[] = [
     /^Resource::arn:<AWS::Partition>:scheduler:[^/]*:schedule\/[^/]*\/\*$/,
     "The schedules in the team's own group: those of the API, and the ends of triggers' windows.",
   ],
+  [
+    /^Resource::arn:<AWS::Partition>:execute-api:[^/]*<ApiHttpApi\w+>\/\*\/(\*|GET)\/\*$/,
+    "The routes of the team's own API, for people.",
+  ],
+  [
+    /^Resource::arn:<AWS::Partition>:cloudformation:[^/]*:stack\/Roslin-[\w-]+-ControlPlane\/\*$/,
+    "CloudFormation makes a stack's id; the name is the team's.",
+  ],
   // test/infra/policies.test.ts lists the actions this may stand beside.
   [
     /^Resource::\*$/,

@@ -1,9 +1,11 @@
-import { Tags } from 'aws-cdk-lib'
+import { Aspects, Tags } from 'aws-cdk-lib'
+import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
 import { resolveAutomation } from '../core/automation.ts'
 import { RoslinError } from '../core/errors.ts'
 import type { Team } from '../core/team.ts'
 import type { FlowHooks } from './constructs/hooks.ts'
+import { RolePath } from './role-path.ts'
 import { ControlPlaneStack } from './stacks/control-plane-stack.ts'
 import { MachineImageStack } from './stacks/machine-image-stack.ts'
 import { StateStack } from './stacks/state-stack.ts'
@@ -56,7 +58,17 @@ export function addTeamStacks(
       team,
       settings: team.machineImage,
     })
+  const { permissionsBoundaryArn, rolePath } = team.identity
   for (const stack of [state, controlPlane, ...(machineImage ? [machineImage] : [])]) {
+    if (permissionsBoundaryArn) {
+      const boundary = ManagedPolicy.fromManagedPolicyArn(
+        stack,
+        'PermissionsBoundary',
+        permissionsBoundaryArn,
+      )
+      PermissionsBoundary.of(stack).apply(boundary)
+    }
+    if (rolePath) Aspects.of(stack).add(new RolePath(rolePath))
     Tags.of(stack).add('roslin:team', team.name)
     for (const [key, value] of Object.entries(team.tags)) Tags.of(stack).add(key, value)
   }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { InstanceTypeName } from '../core/instance-types.ts'
 import type { Deployment } from '../core/plan.ts'
 import { PURCHASES } from '../core/purchase.ts'
+import { reservationSchema } from '../core/team-capacity.ts'
 import { SHARED_BY, type SharedBy } from '../core/team-fair-share.ts'
 
 const json = <T>(shape: z.ZodType<T>) => z.string().transform((text) => shape.parse(JSON.parse(text)))
@@ -11,10 +12,9 @@ const deployedCapacity = z.object({
   purchase: z.enum(PURCHASES),
   waitMinutes: z.number(),
   amiId: z.string().optional(),
+  reservation: reservationSchema.optional(),
   maxNodes: z.number().optional(),
   multiNodeJobDefinitionArn: z.string().optional(),
-  /** Of a reservation, where the team file has one. */
-  priceUsdPerHour: z.number().optional(),
   jobQueueArn: z.string(),
 })
 

@@ -15,8 +15,11 @@ import { startRun } from './start-run.ts'
 /** As many of a schedule's firings are looked at for its last run. */
 const LOOKED_AT = 100
 
+/** A firing that is being started, as this run. */
+export type Starting = OpenFiring & { readonly runId: string }
+
 /** Starts the run of a claimed firing. Done again, it is the same run; what cannot be planned or paid is refused for good. */
-export async function startFiring(firing: OpenFiring & { readonly runId: string }): Promise<void> {
+export async function startFiring(firing: Starting): Promise<void> {
   const { origin, key, runId, recipe: stored, startedBy, whenUnchanged } = firing
   if (!stored) throw new Error(`the firing ${key} of ${origin} has no recipe`)
   try {
@@ -37,6 +40,9 @@ export async function startFiring(firing: OpenFiring & { readonly runId: string 
   } catch (error) {
     if (!(error instanceof RoslinError)) throw error
     const { code, message, nextStep } = error
+    // A place is free when a run ends: the sweep looks then.
+    if (code === 'TOO_MANY_RUNS')
+      return firings.wait(firing, { code, note: `It waits for a place: ${message}` })
     logger.warn('firing refused', { origin, key, code })
     await firings.decide(
       firing,
@@ -65,10 +71,18 @@ async function lastSuccess(origin: string, before: string) {
   return undefined
 }
 
-/** Once: of several that try, one. */
-export async function claimAndStart({ origin, key }: Pick<OpenFiring, 'origin' | 'key'>): Promise<void> {
+/** Once: of several that try, one. Undefined where it is not to be started, by now. */
+export async function claim({
+  origin,
+  key,
+}: Pick<OpenFiring, 'origin' | 'key'>): Promise<Starting | undefined> {
   await firings.claim({ origin, key }, ulid(), new Date().toISOString())
   // Read again: an occasion may have joined it in the last moment. One that was claimed and not ended is gone on with.
   const firing = await firings.get(origin, key)
-  if (firing?.status === 'starting' && firing.runId) await startFiring({ ...firing, runId: firing.runId })
+  return firing?.status === 'starting' && firing.runId ? { ...firing, runId: firing.runId } : undefined
+}
+
+export async function claimAndStart(waiting: Pick<OpenFiring, 'origin' | 'key'>): Promise<void> {
+  const firing = await claim(waiting)
+  if (firing) await startFiring(firing)
 }

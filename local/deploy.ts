@@ -10,7 +10,7 @@ import { withProgress } from './progress.ts'
 /** What a deployment is made from. */
 const SOURCES = [
   'core/**/*.{ts,json}',
-  'infra/**/*.ts',
+  'infra/**/*.{ts,sh,yaml}',
   'lambdas/**/*.ts',
   'recipes/*.yaml',
   'cdk.json',

@@ -15,6 +15,10 @@ export interface EmulatorOptions {
   readonly jobSlots: number
   /** Whether it goes on after this process; else it ends with it, however this process ends. */
   readonly background: boolean
+  /** Where its state lies; left out, the project's own place. */
+  readonly stateDir?: string
+  /** Left out, it writes its state to disk as it goes. */
+  readonly keepsState?: boolean
 }
 
 export interface Emulator {
@@ -47,7 +51,7 @@ export async function emulatorHealth(port: number): Promise<Health | undefined> 
 
 /** @throws RoslinError PORT_BUSY, or SETUP_FAILED with the end of its log. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  const { port, background } = options
+  const { port, background, stateDir = paths.aws, keepsState = true } = options
   mkdirSync(paths.aws, { recursive: true })
   writeImages(options.images)
   const log = openSync(paths.emulatorLog, 'w')
@@ -57,11 +61,12 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     '--port',
     String(port),
     '--state-dir',
-    paths.aws,
+    stateDir,
     '--images',
     paths.images,
   ]
   args.push('--job-slots', String(options.jobSlots), ...(background ? [] : ['--exit-with-parent']))
+  if (!keepsState) args.push('--forget')
   const child = spawn(paths.python, args, {
     cwd: root,
     env: {

@@ -24,6 +24,7 @@ export async function showLogs(
   }
 }
 
-function shown({ at, step, message }: LogLine): string {
-  return `${at.slice(11, 19)} ${step.padEnd(8)} ${message}`
+function shown({ at, step, node, message }: LogLine): string {
+  const whose = node === undefined ? step : `${step}.${node}`
+  return `${at.slice(11, 19)} ${whose.padEnd(8)} ${message}`
 }

@@ -26,33 +26,34 @@ export async function capacityChecks({ capacity, region }: Team): Promise<Check[
 
 export interface QuotaNeed {
   readonly quota: Quota
-  /** The largest machine that counts in it. */
+  /** The machines of the largest job that counts in it. */
   readonly instanceType: string
+  readonly nodes: number
   readonly vcpus: number
 }
 
-/** Each quota once, with the most that one machine of the options takes of it. */
+/** Each quota once, with the most that one job on the options takes of it. */
 export function quotaNeeds(
-  capacity: readonly Pick<CapacityOption, 'instanceType' | 'purchase'>[],
+  capacity: readonly Pick<CapacityOption, 'instanceType' | 'purchase' | 'maxNodes'>[],
 ): QuotaNeed[] {
   const needs = new Map<string, QuotaNeed>()
-  for (const { instanceType: name, purchase } of capacity) {
+  for (const { instanceType: name, purchase, maxNodes: nodes = 1 } of capacity) {
     const quota = quotaOf(name, purchase)
     if (!quota) continue
-    const { vcpus } = instanceType(name)
+    const vcpus = nodes * instanceType(name).vcpus
     if ((needs.get(quota.code)?.vcpus ?? 0) < vcpus)
-      needs.set(quota.code, { quota, instanceType: name, vcpus })
+      needs.set(quota.code, { quota, instanceType: name, nodes, vcpus })
   }
   return [...needs.values()]
 }
 
 export function quotaVerdict(
-  { quota, instanceType: name, vcpus }: QuotaNeed,
+  { quota, instanceType: name, nodes, vcpus }: QuotaNeed,
   allowed: number | undefined,
   region: string,
 ): Verdict {
   if (allowed === undefined) return { ok: null, detail: 'Service Quotas does not say' }
-  const detail = `${allowed} vCPUs, one ${name} takes ${vcpus}`
+  const detail = `${allowed} vCPUs, ${nodes > 1 ? `${nodes} × ${name} take` : `one ${name} takes`} ${vcpus}`
   if (allowed >= vcpus) return { ok: true, detail }
   return { ok: false, detail, fix: `Ask for ${vcpus} or more: ${quotaUrl(quota, region)}` }
 }

@@ -79,17 +79,21 @@ export class FiringStore {
       this.#table.entities.firing
         .patch({ team: this.#team, origin, key })
         .set({ status: 'starting', runId, at })
+        .remove(['after', 'note', 'code'])
         .where(({ status }, { eq }) => eq(status, 'waiting'))
         .go(),
     )
   }
 
-  /** Puts a firing that was being started back, to wait for the end of a run. */
-  async wait({ origin, key }: Firing, after: string, note: string): Promise<void> {
+  /** Puts a firing that was being started back, to wait for the end of a run: that of `after`, or any. */
+  async wait(
+    { origin, key }: Firing,
+    waiting: Pick<Firing, 'after' | 'code'> & { readonly note: string },
+  ): Promise<void> {
     await applied(() =>
       this.#table.entities.firing
         .patch({ team: this.#team, origin, key })
-        .set({ status: 'waiting', after, note })
+        .set({ status: 'waiting', ...waiting })
         .remove(['runId'])
         .where(({ status }, { eq }) => eq(status, 'starting'))
         .go(),

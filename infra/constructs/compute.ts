@@ -15,7 +15,7 @@ import {
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import { type DeployedCapacity, optionName } from '../../core/capacity.ts'
+import { type DeployedCapacity, deployedCapacity, optionName } from '../../core/capacity.ts'
 import { shares } from '../../core/fair-share.ts'
 import { instanceType } from '../../core/instance-types.ts'
 import { onDemandPrice } from '../../core/prices.ts'
@@ -69,12 +69,13 @@ export class Compute extends Construct {
       // Named by what it is: another order in the team file replaces nothing.
       const { jobQueue } = new ScalingQueue(this, optionName(option), {
         ...common,
-        maxVcpus,
+        // What one job may ask for it must be able to get.
+        maxVcpus: Math.max(maxVcpus, vcpusOfLargestJob(option)),
         ...machineOf(option, region),
       })
       return { option, jobQueue }
     })
-    this.capacity = options.map(({ option, jobQueue }) => deployed(option, jobQueue))
+    this.capacity = options.map(({ option, jobQueue }) => deployedCapacity(option, jobQueue.jobQueueArn))
     this.jobQueues = [this.cpuJobQueue, ...options.map(({ jobQueue }) => jobQueue)]
   }
 
@@ -111,7 +112,8 @@ export class Compute extends Construct {
   /** A machine that stays is billed while it does nothing. */
   #sayScaleDown(option: CapacityOption, region: string): void {
     if (!option.scaleDownMinutes) return
-    const usdPerHour = option.priceUsdPerHour ?? onDemandPrice(option.instanceType, region).usdPerHour
+    const usdPerHour =
+      option.reservation?.priceUsdPerHour ?? onDemandPrice(option.instanceType, region).usdPerHour
     const usd = (usdPerHour * option.scaleDownMinutes) / 60
     Annotations.of(this).addInfoV2(
       `roslin:scaleDown ${optionName(option)}`,
@@ -141,20 +143,8 @@ export class Compute extends Construct {
   }
 }
 
-/** What is told of an option to the functions that plan: their environment holds 4 KB. */
-function deployed(
-  { instanceType, purchase, waitMinutes, amiId, priceUsdPerHour, maxNodes }: CapacityOption,
-  { jobQueueArn }: IJobQueue,
-): DeployedCapacity {
-  return {
-    instanceType,
-    purchase,
-    waitMinutes,
-    ...(amiId && { amiId }),
-    ...(priceUsdPerHour && { priceUsdPerHour }),
-    ...(maxNodes && { maxNodes }),
-    jobQueueArn,
-  }
+function vcpusOfLargestJob({ instanceType: name, maxNodes = 1 }: CapacityOption): number {
+  return maxNodes * instanceType(name).vcpus
 }
 
 function machineOf(option: CapacityOption, region: string) {

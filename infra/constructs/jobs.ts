@@ -5,6 +5,7 @@ import {
   EcsEc2ContainerDefinition,
   EcsJobDefinition,
   type IJobDefinition,
+  Secret as JobSecret,
   LinuxParameters,
   MultiNodeJobDefinition,
   type Ulimit,
@@ -15,12 +16,14 @@ import { type ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { type IRole, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { optionName } from '../../core/capacity.ts'
 import { type InstanceType, instanceType } from '../../core/instance-types.ts'
 import type { StepName } from '../../core/plan.ts'
 import { RUN_FILES } from '../../core/storage-layout.ts'
 import { type CapacityOption, isMultiNode } from '../../core/team-capacity.ts'
+import type { Secrets } from '../../core/team-identity.ts'
 import type { TrainerImageSource } from '../../core/team-trainer.ts'
 import { ALL_NODES } from './flow-definition.ts'
 import { scratchVolume } from './scratch.ts'
@@ -29,6 +32,7 @@ import { TrainerImage } from './trainer-image.ts'
 export interface JobsProps {
   readonly bucket: IBucket
   readonly trainerImage: TrainerImageSource
+  readonly secrets: Secrets
   readonly logRetentionDays: RetentionDays
   readonly capacity: readonly CapacityOption[]
 }
@@ -89,6 +93,7 @@ interface Container {
   readonly image: ContainerImage
   readonly jobRole: IRole
   readonly executionRole: IRole
+  readonly secrets?: Readonly<Record<string, JobSecret>>
 }
 
 /**
@@ -103,8 +108,9 @@ export class Jobs extends Construct {
   readonly executionRole: IRole
   readonly imageName: string
 
-  constructor(scope: Construct, id: string, { bucket, trainerImage, logRetentionDays, capacity }: JobsProps) {
+  constructor(scope: Construct, id: string, props: JobsProps) {
     super(scope, id)
+    const { bucket, trainerImage, secrets, logRetentionDays, capacity } = props
     this.logGroup = new LogGroup(this, 'Logs', {
       retention: logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -119,6 +125,7 @@ export class Jobs extends Construct {
       image,
       jobRole: this.#jobRole(step, bucket),
       executionRole: this.executionRole,
+      ...(step === 'prepare' && this.#secrets(secrets)),
     })
     const train = container('train')
     const definitions = {
@@ -158,6 +165,13 @@ export class Jobs extends Construct {
       role.addToPolicy(new PolicyStatement({ actions: ['ec2:DescribeSpotPriceHistory'], resources: ['*'] }))
     }
     return role
+  }
+
+  /** The Hub is asked once, when the base model is mirrored. */
+  #secrets({ huggingFaceToken }: Secrets): Pick<Container, 'secrets'> {
+    if (!huggingFaceToken) return {}
+    const secret = Secret.fromSecretNameV2(this, 'HuggingFaceToken', huggingFaceToken)
+    return { secrets: { HF_TOKEN: JobSecret.fromSecretsManager(secret) } }
   }
 
   #definition(container: Container): IJobDefinition {

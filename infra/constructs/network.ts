@@ -4,8 +4,11 @@ import {
   FlowLogDestination,
   GatewayVpcEndpointAwsService,
   InterfaceVpcEndpointAwsService,
+  IpAddresses,
   type ISecurityGroup,
   type IVpc,
+  Peer,
+  Port,
   SecurityGroup,
   type SubnetConfiguration,
   type SubnetSelection,
@@ -33,6 +36,7 @@ const ENDPOINTS = {
   Ec2: InterfaceVpcEndpointAwsService.EC2,
 } as const
 
+const ADDRESSES = '10.0.0.0/16'
 const MOST_ZONES = 6
 /** 4,091 addresses: a p5 takes 32. */
 const SUBNET_MASK = 20
@@ -83,6 +87,7 @@ export class Network extends Construct {
     const zones = zonesOf(network)
     const zoneCount = zones.length
     const vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr(ADDRESSES),
       availabilityZones: zones,
       // Each subnet keeps its addresses when zones are added, or the kind is another: they could not be exchanged otherwise.
       reservedAzs: MOST_ZONES - zoneCount,
@@ -98,15 +103,30 @@ export class Network extends Construct {
     if (Array.isArray(network.zones)) expectNamedZones(vpc)
     const endpoints =
       network.kind === 'private' && network.egress === 'endpoints' ? Object.entries(ENDPOINTS) : []
-    for (const [name, service] of endpoints) {
-      vpc.addInterfaceEndpoint(name, { service, subnets: this.subnets() })
-    }
+    if (endpoints.length > 0) this.#addEndpoints(vpc, endpoints)
     const { usdPerMonth, because } = networkCost(network, zoneCount, endpoints.length)
     Annotations.of(this).addInfoV2(
       'roslin:networkCost',
       `The ${network.kind} network costs $${usdPerMonth.toFixed(2)} a month at rest: ${because}.`,
     )
     return vpc
+  }
+
+  #addEndpoints(vpc: Vpc, endpoints: readonly (readonly [string, InterfaceVpcEndpointAwsService])[]): void {
+    const group = new SecurityGroup(this, 'Endpoints', {
+      vpc,
+      description: 'The services that machines call',
+      allowAllOutbound: false,
+    })
+    group.addIngressRule(Peer.ipv4(ADDRESSES), Port.tcp(443), 'From the network itself')
+    for (const [name, service] of endpoints) {
+      vpc.addInterfaceEndpoint(name, {
+        service,
+        subnets: this.subnets(),
+        securityGroups: [group],
+        open: false,
+      })
+    }
   }
 
   #log(vpc: Vpc, retention: RetentionDays): void {

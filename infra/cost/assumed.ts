@@ -14,4 +14,8 @@ export const ASSUMED = {
   bucketGiB: 1,
   /** Of an image of machines: what its blocks hold, not the disk's size. */
   machineImageGiB: 30,
+  machineImages: 4,
+  buildsPerMonth: 730 / (7 * 24),
+  /** The build, and its test on a machine of its own. */
+  hoursPerBuild: 2,
 } as const

@@ -7,7 +7,7 @@ export interface ListPrice {
   readonly source: string
 }
 
-/** When the prices below were last gone over, against their source or what others quote of it. */
+/** When they were written down: CloudWatch's and X-Ray's by quotes of their pages, the others remembered. Look one up before you rely on a digit. */
 export const PRICES_AS_OF = '2026-11-24'
 
 const page = (service: string) => `https://aws.amazon.com/${service}/pricing/`
@@ -34,6 +34,12 @@ export const LIST_PRICES = {
   bucketGiB: { usd: 0.023, unit: 'GiB-month', source: page('s3') },
   imageGiB: { usd: 0.1, unit: 'GiB-month', source: page('ecr') },
   snapshotGiB: { usd: 0.05, unit: 'GiB-month', source: page('ebs') },
+  /** Machines are priced alike: twice the GPUs, twice the price. */
+  buildGpuHour: {
+    usd: 3.06,
+    unit: 'GPU-hour of a p3',
+    source: 'https://aws.amazon.com/ec2/instance-types/p3/',
+  },
   key: { usd: 1, unit: 'key-month', source: page('kms') },
   secret: { usd: 0.4, unit: 'secret-month', source: page('secrets-manager') },
   natGateway: { usd: 0.045 * 730, unit: 'gateway-month', source: page('vpc') },

@@ -2,7 +2,7 @@ import { RoslinError } from '../../core/errors.ts'
 import { ASSUMED } from './assumed.ts'
 import { firingsPerMonth, usageOfCalls } from './invocations.ts'
 import type { PriceName } from './list-prices.ts'
-import type { Resources } from './template.ts'
+import { type Resources, referredId } from './template.ts'
 
 /** So much of one price, and what that was worked out from. */
 export interface Usage {
@@ -17,6 +17,13 @@ type Price = (properties: any, resources: Resources) => readonly Usage[]
 const one = (price: PriceName, basis = 'one'): Price => {
   const usage = [{ price, quantity: 1, basis }]
   return () => usage
+}
+
+/** What a machine image can be built on: what it is for. */
+const GPUS_OF_P3: Readonly<Record<string, number>> = {
+  'p3.2xlarge': 1,
+  'p3.8xlarge': 4,
+  'p3dn.24xlarge': 10.2,
 }
 
 /** The types of resources that cost something while nothing runs, or may. */
@@ -59,7 +66,7 @@ export const PRICED: Readonly<Record<string, Price>> = {
       'Set it to 0, or price its machines in infra/cost/priced-types.ts.',
     )
   },
-  'AWS::KMS::Key': one('key'),
+  'AWS::KMS::Key': one('key', 'one; each of its first two yearly rotations adds $1'),
   'AWS::SecretsManager::Secret': one('secret'),
   'AWS::EC2::NatGateway': one('natGateway'),
   'AWS::EC2::EIP': one('publicIp'),
@@ -68,13 +75,24 @@ export const PRICED: Readonly<Record<string, Price>> = {
     const zones = SubnetIds.length
     return [{ price: 'interfaceEndpoint', quantity: zones, basis: `${zones} zones` }]
   },
-  'AWS::ImageBuilder::ImagePipeline': () => [
-    {
-      price: 'snapshotGiB',
-      quantity: ASSUMED.machineImageGiB,
-      basis: `the newest image's snapshot, ${ASSUMED.machineImageGiB} GiB; each build costs an hour of its machine`,
-    },
-  ],
+  'AWS::ImageBuilder::ImagePipeline': ({ Schedule, InfrastructureConfigurationArn }, resources) => {
+    const { machineImages, machineImageGiB, buildsPerMonth, hoursPerBuild } = ASSUMED
+    const infrastructure = resources[referredId(InfrastructureConfigurationArn) ?? '']
+    const type = infrastructure?.Properties.InstanceTypes[0]
+    const hours = Schedule ? buildsPerMonth * hoursPerBuild : 0
+    return [
+      {
+        price: 'snapshotGiB',
+        quantity: machineImages * machineImageGiB,
+        basis: `${machineImages} images kept, ${machineImageGiB} GiB each`,
+      },
+      {
+        price: 'buildGpuHour',
+        quantity: hours * (GPUS_OF_P3[type] ?? 0),
+        basis: `a build each week, ${hoursPerBuild} hours of ${type}`,
+      },
+    ]
+  },
   'AWS::Events::Rule': ({ ScheduleExpression, State, Targets = [] }, resources) => {
     if (!ScheduleExpression || State === 'DISABLED') return []
     const calls = firingsPerMonth(ScheduleExpression)

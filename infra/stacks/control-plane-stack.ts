@@ -13,6 +13,7 @@ import { Libraries } from '../constructs/libraries.ts'
 import { Monitoring } from '../constructs/monitoring/monitoring.ts'
 import { Network } from '../constructs/network.ts'
 import { Notifications } from '../constructs/notifications.ts'
+import { People } from '../constructs/people.ts'
 import { Reconciler } from '../constructs/reconciler.ts'
 import { Schedules } from '../constructs/schedules.ts'
 import { Triggers } from '../constructs/triggers.ts'
@@ -50,6 +51,7 @@ export class ControlPlaneStack extends Stack {
     const jobs = new Jobs(this, 'Jobs', {
       bucket,
       trainerImage: team.trainerImage,
+      secrets: team.secrets,
       logRetentionDays: team.logRetentionDays,
       capacity: team.capacity,
     })
@@ -133,6 +135,7 @@ export class ControlPlaneStack extends Stack {
       compute,
       functionDefaults,
     })
+    new People(this, 'People', { people: team.people, api: this.api })
 
     const handlers = this.node.findAll().filter((construct) => construct instanceof Handler)
     const { httpApi, handler: apiHandler, accessLogs } = this.api

@@ -18,7 +18,7 @@ export const getTeam: Handlers['getTeam'] = async () => {
   return {
     team,
     region,
-    capacity: capacity.map(({ jobQueueArn: _, ...option }) => option),
+    capacity: capacity.map(({ jobQueueArn: _, multiNodeJobDefinitionArn: __, ...option }) => option),
     budget: { ...usage, limitUsd: monthlyLimitUsd() ?? null },
     concurrentRuns: { limit: concurrentRuns(), open },
   }

@@ -5,9 +5,7 @@ import type { OpenFiring } from '../../core/store/firing-store.ts'
 import type { RunWithAttempts } from '../../core/store/run-store.ts'
 import { cancelRun } from '../cancel-run.ts'
 import { firings, runs } from '../clients.ts'
-import { startFiring } from '../firings.ts'
-
-type Starting = OpenFiring & { readonly runId: string }
+import { type Starting, startFiring } from '../firings.ts'
 
 /** As many firings are looked at for the schedule's last run. */
 const LOOKED_AT = 100
@@ -31,7 +29,10 @@ export async function decideAndStart(firing: Starting): Promise<void> {
     case 'skip':
       return firings.decide(firing, { status: 'skipped', note: overlapNote(last, isOneWaiting) }, false)
     case 'wait':
-      return firings.wait(firing, last?.run.runId ?? '', `It waits for the end of run ${last?.run.runId}.`)
+      return firings.wait(firing, {
+        after: last?.run.runId ?? '',
+        note: `It waits for the end of run ${last?.run.runId}.`,
+      })
     case 'cancel-previous':
       if (last) await cancelRun(last, false, `Its schedule fired again: ${firing.key}.`)
       return startFiring(firing)

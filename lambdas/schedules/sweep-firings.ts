@@ -2,7 +2,7 @@ import { isDue } from '../../core/firing.ts'
 import type { RunStatus } from '../../core/run.ts'
 import type { OpenFiring } from '../../core/store/firing-store.ts'
 import { firings, runs } from '../clients.ts'
-import { claimAndStart, startFiring } from '../firings.ts'
+import { claim, type Starting, startFiring } from '../firings.ts'
 import { logger } from '../logger.ts'
 import { decideAndStart } from './fire-schedule.ts'
 
@@ -24,11 +24,14 @@ export async function sweepFirings(now: Date): Promise<void> {
 async function sweep(firing: OpenFiring, now: Date): Promise<void> {
   const status = await statusOf(firing.after)
   if (!isDue(firing, now, () => status)) return
-  if (firing.status === 'waiting') return claimAndStart(firing)
-  if (!firing.runId) return
-  const begun = { ...firing, runId: firing.runId }
-  // A schedule's may have stopped before it was decided whether it may start.
-  await (firing.overlap === undefined ? startFiring(begun) : decideAndStart(begun))
+  const begun = firing.status === 'waiting' ? await claim(firing) : withRun(firing)
+  if (!begun) return
+  // A schedule's may have stopped before it was decided whether it may start, or waited for a place meanwhile.
+  await (begun.overlap === undefined ? startFiring(begun) : decideAndStart(begun))
+}
+
+function withRun({ runId, ...firing }: OpenFiring): Starting | undefined {
+  return runId === undefined ? undefined : { ...firing, runId }
 }
 
 async function statusOf(runId: string | undefined): Promise<RunStatus | undefined> {

@@ -45,6 +45,11 @@ describe('the doctor', () => {
   })
 
   it('names the page where too small a quota is raised', () => {
+    const [together] = quotaNeeds([{ instanceType: 'p4d.24xlarge', purchase: 'on-demand', maxNodes: 4 }])
+    expect(together && quotaVerdict(together, 383, 'us-east-1')).toMatchObject({
+      ok: false,
+      detail: '383 vCPUs, 4 × p4d.24xlarge take 384',
+    })
     const [need] = quotaNeeds([{ instanceType: 'p4d.24xlarge', purchase: 'on-demand' }])
     if (!need) throw new Error('no quota')
     expect(quotaVerdict(need, 96, 'us-east-1')).toEqual({

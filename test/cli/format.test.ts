@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answersTable, duration, lossLine, usd } from '../../cli/format.ts'
+import { answersTable, duration, lossLine, runPage, usd } from '../../cli/format.ts'
 import { progressLine } from '../../cli/watch.ts'
 import type { Evaluation, Metrics } from '../../core/run-files.ts'
 import type { RunDetail } from '../../core/run-view.ts'
@@ -75,6 +75,33 @@ describe('what the command line shows', () => {
       series: { ...metrics.series, loss: [] },
     }
     expect(progressLine(waiting, unknown)).toBe('training  1 min 1 s  step 36/87  epoch 1.25/3')
+  })
+
+  it('of a run on several nodes: what all of them cost, and how each ended', () => {
+    const at = { startedAt: run.createdAt, stoppedAt: run.createdAt }
+    const page = runPage({
+      ...run,
+      recipe: recipe({ resources: { nodes: 2 } }),
+      attempts: [
+        {
+          runId: run.runId,
+          jobId: 'a-job',
+          step: 'train',
+          execution: 0,
+          attempt: 0,
+          option: 0,
+          jobStatus: 'FAILED',
+          createdAt: run.createdAt,
+          executions: [
+            { node: 0, ...at, exitCode: 37 },
+            { node: 1, ...at },
+          ],
+        },
+      ],
+    })
+    expect(page).toContain('(2 × m7i.large on-demand at $0.1000 an hour each, list price)')
+    expect(page).toContain('job train: FAILED, exit code 37 on node 0, … on node 1')
+    expect(runPage(run)).toContain('(m7i.large on-demand at $0.1000 an hour, list price)')
   })
 
   it('of the losses: first and last, and a dash for what was not measured', () => {

@@ -40,6 +40,14 @@ const examples: readonly [string, string][] = [
   ['no-capacity', job(undefined, 'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - no such machine')],
   ['timeout', job(137, 'Job attempt duration exceeded timeout')],
   ['image-unavailable', job(undefined, 'Task failed to start', 'CannotPullContainerError: not found')],
+  [
+    'secret-unavailable',
+    job(
+      undefined,
+      'Task failed to start',
+      'ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm',
+    ),
+  ],
   ['user-error', job(EXIT_CODES.userError)],
   ['model-unreadable', job(EXIT_CODES.modelUnreadable)],
   ['out-of-memory', job(EXIT_CODES.outOfMemory)],

@@ -14,7 +14,8 @@ describe('a firing while the last run has not ended', () => {
   })
 
   it('does not wait behind another that waits', () => {
-    expect(decideOverlap('queue', 'training', true)).toBe('skip')
+    for (const overlap of ['queue', 'cancel-previous'] as const)
+      expect(decideOverlap(overlap, 'training', true)).toBe('skip')
   })
 
   it('starts where the last run has ended, however, or there is none', () => {
@@ -42,6 +43,10 @@ describe('an open firing', () => {
     expect(isDue(firing({ after: 'R' }), now, () => 'training')).toBe(false)
     expect(isDue(firing({ after: 'R' }), now, () => 'failed')).toBe(true)
     expect(isDue(firing({ after: 'R' }), now, () => undefined)).toBe(true)
+  })
+
+  it('that waits for a place goes on with the next sweep', () => {
+    expect(isDue(firing({ code: 'TOO_MANY_RUNS' }), now, () => undefined)).toBe(true)
   })
 
   it('goes on when its window closes', () => {

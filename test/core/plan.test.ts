@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { baseModelFacts } from '../../core/base-model.ts'
+import { deployedCapacity } from '../../core/capacity.ts'
 import { contentKey, makePlan, type PinnedInputs, planSchema } from '../../core/plan.ts'
 import { checkPromptLengths } from '../../core/prompt-length.ts'
 import type { Recipe } from '../../core/recipe.ts'
@@ -154,8 +155,8 @@ describe('a content key', () => {
 })
 
 describe('the recipes in the repository', () => {
-  const example = checkedInTeam('example').capacity.map(({ instanceType, ...option }) =>
-    capacityOption(instanceType, option),
+  const example = checkedInTeam('example').capacity.map((option) =>
+    deployedCapacity(option, capacityOption(option.instanceType).jobQueueArn),
   )
 
   it.each([...recipes.keys()])('%s has the name of its file and plans for teams/example.yaml', (name) => {

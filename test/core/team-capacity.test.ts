@@ -30,7 +30,7 @@ describe('a capacity option', () => {
     { scratchGib: 2000 },
     { amiParameter: '/roslin/speech/machine-image' },
     reserved,
-    { ...reserved, reservation: { ...reserved.reservation, kind: 'capacity-block' }, priceUsdPerHour: 12.5 },
+    { ...reserved, reservation: { ...reserved.reservation, kind: 'capacity-block', priceUsdPerHour: 12.5 } },
   ])('can be %j', (option) => {
     expect(parseTeam(team(option)).capacity[0]).toMatchObject(option)
   })
@@ -45,7 +45,10 @@ describe('a capacity option', () => {
     ['reservation', { purchase: 'reserved' }],
     ['reservation', { reservation: reserved.reservation }],
     ['reservation.id', { ...reserved, reservation: { id: 'r-1', zone } }],
-    ['priceUsdPerHour', { priceUsdPerHour: 1 }],
+    [
+      'reservation.priceUsdPerHour',
+      { ...reserved, reservation: { ...reserved.reservation, priceUsdPerHour: 0 } },
+    ],
     ['maxNodes', { instanceType: 'g5.48xlarge', purchase: 'spot', maxNodes: 2 }],
   ])('is refused for %s: %j', (path, option) => {
     expect(refusalsOf(team(option))).toEqual([`capacity.0.${path}`])
@@ -73,16 +76,24 @@ describe('a capacity option', () => {
     expect(parseTeam(team({ instanceType: 'g5.48xlarge', maxNodes: 2 })).capacity).toHaveLength(1)
   })
 
+  it('of Spot or on demand is priced by AWS, after it was found to fit too', () => {
+    const { capacity, region } = parseTeam(team({ purchase: 'spot' }))
+    const { fitting } = fittingCapacity(recipe(), 1e9, capacity, region)
+    const because = fitting.map((option) => optionPrice(option, region).price.because)
+    expect(because.join()).toContain("Spot's price moves")
+    expect(because.join()).not.toContain('reservation')
+  })
+
   it('of a reservation counts the list price, or the one of the team', () => {
     const priceOf = (option: object) => {
       const { capacity, region } = parseTeam(team(option))
       const { fitting } = fittingCapacity(recipe(), 1e9, capacity, region)
       const [first] = capacity
       if (!first) throw new Error('no option')
-      return [fitting[0]?.priceUsdPerHour, optionPrice(first, region).usdPerHour]
+      return [fitting[0]?.priceUsdPerHour, optionPrice(fitting[0] ?? first, region).usdPerHour]
     }
     expect(priceOf(reserved)).toEqual([21.96, { low: 21.96, expected: 21.96, high: 21.96 }])
-    const own = { ...reserved, priceUsdPerHour: 12.5 }
+    const own = { ...reserved, reservation: { ...reserved.reservation, priceUsdPerHour: 12.5 } }
     expect(priceOf(own)).toEqual([12.5, { low: 12.5, expected: 12.5, high: 12.5 }])
   })
 })

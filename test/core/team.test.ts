@@ -37,6 +37,11 @@ describe('a team', () => {
       limits: { concurrentRuns: 50 },
       network: { kind: 'public', zones: 2, flowLogs: false },
       notifications: { emails: [] },
+      identity: {},
+      people: { operators: [], viewers: [], sessionHours: 4, requireMfa: false },
+      secrets: {},
+      encryption: 'team-key',
+      retention: { oldVersionsDays: 30, deletedCheckpointsDays: 3 },
       alarms: {
         enabled: true,
         stuckRunMinutes: 60,
@@ -48,8 +53,6 @@ describe('a team', () => {
       schedules: [],
       tags: {},
       triggers: [],
-      encryption: 'team-key',
-      retention: { oldVersionsDays: 30, deletedCheckpointsDays: 3 },
     })
   })
 

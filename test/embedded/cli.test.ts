@@ -89,6 +89,63 @@ describe('roslin run', () => {
   })
 })
 
+describe('roslin, for what the API has beside runs', () => {
+  let runId: string
+  let rows: string
+  beforeAll(async () => {
+    runId = (await deployment.ended((await deployment.start('', { name: 'shown' })).runId)).runId
+    rows = join(folder, 'ewes.json')
+    writeFileSync(rows, JSON.stringify([{ instruction: 'One', output: 'Baa.' }]))
+  })
+
+  it('datasets: sends a file up, and tells of its version whether it was sent or was there', async () => {
+    const sent = await roslin('datasets', 'upload', 'ewes', rows, '--json')
+    expect(sent.stderr).toContain('sending ewes.json')
+    const version = JSON.parse(sent.stdout)
+    expect(version).toMatchObject({ name: 'ewes', version: 1, rows: 1, format: 'alpaca' })
+    const [again, registered, versions, list] = await Promise.all([
+      roslin('datasets', 'upload', 'ewes', rows),
+      roslin('datasets', 'register', 'ewes', version.uri, '--json'),
+      roslin('datasets', 'versions', 'ewes'),
+      roslin('datasets', 'list'),
+    ])
+    expect(again.stderr).not.toContain('sending')
+    expect(again.stdout).toContain(version.uri)
+    expect(JSON.parse(registered.stdout)).toEqual(version)
+    expect(versions.stdout).toContain(version.uri)
+    expect(list.stdout).toMatch(/ewes +│ 1 /)
+  })
+
+  const shown: [what: string, args: () => string[], said: RegExp][] = [
+    ['models list', () => ['models', 'list'], /shown +│ 1 /],
+    ['models versions', () => ['models', 'versions', 'shown'], /shown@1 +│.*s3:\/\//],
+    ['models get', () => ['models', 'get', 'shown@1'], /model {5}shown@1\n[\s\S]*licence {3}commercial use/],
+    ['recipes list', () => ['recipes', 'list'], /shown +│ 1 /],
+    ['recipes get', () => ['recipes', 'get', 'shown'], /^name: shown$/m],
+    [
+      'recipes validate',
+      () => ['recipes', 'validate', join(folder, 'plain.yaml')],
+      /It would be started, and may cost \$/,
+    ],
+    ['runs metrics', () => ['runs', 'metrics', runId], /step \d+ of \d+[\s\S]*training loss 2\.000 → 0\.444/],
+    ['runs samples', () => ['runs', 'samples', runId], /base says baa/],
+    ['runs events', () => ['runs', 'events', runId], /succeeded/],
+    ['events send', () => ['events', 'send', 'nobody', '--json'], /"code": "SOURCE_UNKNOWN"/],
+  ]
+  it.concurrent.each(shown)('%s', async (_, args, said) => {
+    expect((await roslin(...args())).stdout).toMatch(said)
+  })
+
+  it.concurrent('ends with 2 for what is no version or no detail of an event', async () => {
+    const [version, detail] = await Promise.all([
+      roslin('models', 'get', 'shown'),
+      roslin('events', 'send', 'demo', '--detail', '7'),
+    ])
+    expect([version.code, version.stderr]).toEqual([2, expect.stringContaining('It must be like sheep@3.')])
+    expect([detail.code, detail.stderr]).toEqual([2, expect.stringContaining('It must be a JSON object')])
+  })
+})
+
 describe('roslin runs cancel, resume and retry', () => {
   it('end a run, and go on with it to its end', async () => {
     const { runId } = await deployment.start('train:sleep=600@1')

@@ -1,7 +1,12 @@
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { endChaos } from '../../local/chaos.ts'
+import { run as runCommand } from '../../local/command.ts'
+import { paths } from '../../local/paths.ts'
 import { Deployment } from '../support/deployment.ts'
 import { priceOf, Scenarios } from '../support/scenarios.ts'
 
@@ -21,7 +26,7 @@ function nodeCodes({ attempts }: RunDetail) {
     .map(({ executions }) => executions.map(({ node, exitCode }) => [node, exitCode]))
 }
 
-describe('a run on two nodes', () => {
+describe.concurrent('a run on two nodes', () => {
   it('trains on both, evaluates on one, and pays for each as long as it ran', async () => {
     const runId = await scenarios.startIn([], 'train:sleep=1', twoNodes)
     const run = await scenarios.nothingIsLeft(runId)
@@ -43,11 +48,6 @@ describe('a run on two nodes', () => {
     expect(other).toBeGreaterThan((main ?? 0) / 2)
     expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
     expect(run.costUsd).toBeGreaterThan((main ?? 0) + (other ?? 0))
-  })
-
-  it('has the log of both, each line with its node', async () => {
-    const runId = await scenarios.startIn([], 'train:sleep=1', twoNodes)
-    await scenarios.nothingIsLeft(runId)
     const { lines } = await deployment.client.getLogs(runId, undefined)
     const said = lines.filter(({ message }) => message.startsWith('process'))
     expect(said.map(({ step, node }) => [step, node]).sort()).toEqual([
@@ -74,7 +74,10 @@ describe('a run on two nodes', () => {
       true,
     )
   })
+})
 
+// One after the other: the reconciler looks at all runs, as if it were later.
+describe('a run on two nodes', () => {
   it('is no orphan by its nodes, and ends with all of them when it is cancelled', async () => {
     const runId = await scenarios.startIn([], 'train:sleep=60', twoNodes)
     const trains = await scenarios.until(runId, 'trains on both', ({ attempts }) =>
@@ -96,10 +99,57 @@ describe('a run on two nodes', () => {
     expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
   })
 
-  it('whose events were all lost is written down by the reconciler, node by node', async () => {
-    const lost = { kind: 'disturb-event', action: 'drop', detailType: 'Batch Job State Change' }
-    const runId = await scenarios.startIn([lost], 'train:exit=21', twoNodes)
-    await scenarios.until(runId, 'fails', ({ status }) => status === 'failed').catch(() => undefined)
-    expect((await deployment.client.getRun(runId)).failure).toMatchObject({ class: 'out-of-memory' })
+  it('whose end nobody heard of is written down by the reconciler, node by node', async () => {
+    const lost = { kind: 'disturb-event', action: 'drop', status: 'FAILED' }
+    const { outOfMemory } = EXIT_CODES
+    const runId = await scenarios.startIn([lost], `train:sleep=1 train:exit=${outOfMemory}`, twoNodes)
+    const unheard = await scenarios.until(runId, 'fails', ({ status }) => status === 'failed')
+    expect(unheard.failure).toMatchObject({ class: 'out-of-memory' })
+    expect(unheard.attempts.at(-1)?.jobStatus).toBe('RUNNING')
+    await scenarios.reconcile()
+    const run = await scenarios.nothingIsLeft(runId)
+    expect(nodeCodes(run)).toEqual([
+      [
+        [0, outOfMemory],
+        [1, expect.any(Number)],
+      ],
+    ])
+    expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
   })
+})
+
+describe('the real trainer on two nodes', () => {
+  it('trains one model on both, on the processors of this machine', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'roslin-nodes-'))
+    await runCommand(paths.python, ['test/support/tiny_model.py', folder])
+    for (const name of readdirSync(folder)) {
+      await deployment.put(`test/tiny/${name}`, readFileSync(join(folder, name)))
+    }
+    const rows = Array.from({ length: 8 }, (_, row) => ({ instruction: `Say ${row}.`, output: 'Baa.' }))
+    const source = await deployment.put('test/few.json', JSON.stringify(rows))
+    const runId = await scenarios.startIn([], 'prepare:real train:real', {
+      ...twoNodes,
+      baseModel: { source: `s3://${deployment.bucket}/test/tiny/`, licence: 'MIT', parameters: 30_000 },
+      dataset: { source, licence: 'MIT', heldOutFraction: 0 },
+      training: { epochs: 1, batchSizePerGpu: 2, maxTokens: 256, learningRate: 0.001 },
+    })
+    const ended = await scenarios.nothingIsLeft(runId)
+    expect(ended.failure).toBeUndefined()
+    expect(nodeCodes(ended)).toEqual([
+      [
+        [0, 0],
+        [1, 0],
+      ],
+    ])
+    expect(await deployment.client.getMetrics(runId)).toMatchObject({ worldSize: 2, step: 2, totalSteps: 2 })
+    expect((await deployment.keys(`runs/${runId}/profile/`)).sort()).toEqual(
+      [0, 1].map((node) => `runs/${runId}/profile/node-${node}.json`),
+    )
+    const { lines } = await deployment.client.getLogs(runId, undefined)
+    const logged = lines.filter(({ message }) => message.startsWith('train: done'))
+    expect(logged.map(({ node }) => node).sort()).toEqual([0, 1])
+    expect(
+      await deployment.keys(ended.model?.uri.replace(`s3://${deployment.bucket}/`, '') ?? '-'),
+    ).toContainEqual(expect.stringMatching(/model\.safetensors$/))
+  }, 400_000)
 })

@@ -121,6 +121,25 @@ describe('a firing', () => {
     expect(Date.parse(run.createdAt)).toBeGreaterThan(Date.parse(first?.at ?? ''))
   })
 
+  it('that finds the team at its limit of open runs waits for a place, and is started when there is one', async () => {
+    const before = await deployment.setVariable('SchedulesFire', 'CONCURRENT_RUNS', '0')
+    expect(await fire(4.2, 'skip')).toMatchObject({
+      status: 'waiting',
+      code: 'TOO_MANY_RUNS',
+      note: expect.stringContaining('waits for a place'),
+    })
+    expect(await fire(4.3, 'skip')).toMatchObject({
+      status: 'skipped',
+      note: expect.stringContaining('waits already'),
+    })
+    await deployment.setVariable('SchedulesFire', 'CONCURRENT_RUNS', before)
+    expect((await deployment.invoke('SchedulesFire', { sweep: true })).error).toBeUndefined()
+    const started = await read(4.2)
+    expect(started).toMatchObject({ status: 'started' })
+    expect(started).not.toHaveProperty('code')
+    expect((await deployment.ended(started?.runId ?? '')).status).toBe('succeeded')
+  })
+
   it('may take the place of the run before it', async () => {
     const long = await fire(5, 'skip', 'train:sleep=30')
     await deployment.until(long?.runId ?? '', 'trains', ({ status }) => status === 'training')

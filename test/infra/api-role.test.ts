@@ -4,6 +4,7 @@ import { resourcesOf, synthesise } from '../support/stacks.ts'
 interface Statement {
   readonly Action: string | readonly string[]
   readonly Resource: unknown
+  readonly Condition?: unknown
 }
 
 const { controlPlane } = synthesise()
@@ -71,7 +72,11 @@ describe("the API's role", () => {
     ])
   })
 
-  it('passes on one role, which calls one function', () => {
+  it('passes on one role, which calls one function, and to EventBridge Scheduler alone', () => {
+    const passing = statements.find(({ Action }) => Action === 'iam:PassRole')
+    expect(passing?.Condition).toEqual({
+      StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' },
+    })
     expect(actionsOn('iam')).toEqual(['iam:PassRole'])
     expect(resourcesFor('iam:PassRole')).toEqual([expect.stringContaining('SchedulesRole')])
   })

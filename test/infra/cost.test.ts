@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { networkCost } from '../../core/network-cost.ts'
 import { costAtRest } from '../../infra/cost/at-rest.ts'
 import { formatCost } from '../../infra/cost/format.ts'
 import { firingsPerMonth } from '../../infra/cost/invocations.ts'
@@ -31,9 +32,16 @@ function costOf(team: Readonly<Record<string, unknown>>) {
 const cost = costOf(defaultTeam)
 
 describe('the default team at rest', () => {
-  it('costs at most $3 a month', () => {
+  it('costs at most $3 a month in an account that has its three free dashboards left', () => {
     expect(cost.afterAlwaysFreeUsd).toBeLessThanOrEqual(MOST_USD)
     expect(cost.afterAlwaysFreeUsd).toBeGreaterThan(0)
+  })
+
+  it('costs at most $3 a month at list price without its dashboard, which alone is $3 there', () => {
+    const { listUsd, items } = costOf({ ...defaultTeam, dashboard: false })
+    expect(listUsd).toBeLessThanOrEqual(MOST_USD)
+    expect(items.filter(({ price }) => price === 'alarm')).toHaveLength(7)
+    expect(cost.listUsd).toBeCloseTo(listUsd + 3)
   })
 
   it('pays for the two functions that the clock calls every five minutes', () => {
@@ -119,6 +127,30 @@ describe('a cost at rest', () => {
     expect(text).toContain('[https://aws.amazon.com/lambda/pricing/]')
     expect(text).toContain(`$${cost.listUsd.toFixed(3)}  a month at list price`)
     expect(text).toContain(`$${cost.afterAlwaysFreeUsd.toFixed(3)}  a month after`)
+  })
+})
+
+describe('a team with everything', () => {
+  const full = costOf({
+    ...defaultTeam,
+    network: { kind: 'private', zones: ['us-east-1a', 'us-east-1b'], flowLogs: true },
+    machineImage: {},
+    notifications: { webhookSecret: 'roslin/webhook' },
+    budget: { monthlyUsd: 5000 },
+  })
+  const usdOf = (...prices: string[]) =>
+    full.items
+      .filter(({ price }) => prices.includes(price))
+      .reduce((sum, { usdPerMonth }) => sum + usdPerMonth, 0)
+
+  it('has nothing that is not priced, and pays for its network what synthesis says of it', () => {
+    const { usdPerMonth } = networkCost({ kind: 'private', egress: 'nat', zones: 2, flowLogs: true }, 2, 0)
+    expect(usdOf('natGateway', 'publicIp')).toBeCloseTo(usdPerMonth)
+  })
+
+  it('pays for the machine images that are kept, and for the machine that builds them each week', () => {
+    expect(usdOf('snapshotGiB')).toBeCloseTo(6)
+    expect(usdOf('buildGpuHour')).toBeCloseTo(26.59)
   })
 })
 

@@ -19,6 +19,7 @@ function jobs(): Template {
   new Jobs(stack, 'Jobs', {
     bucket,
     trainerImage: 'trainer:1',
+    secrets: {},
     logRetentionDays: RetentionDays.ONE_WEEK,
     capacity: options,
   })
@@ -100,6 +101,21 @@ describe('a team with an option of several nodes', () => {
     const [withNodes, withoutNodes] = JSON.parse(text)
     expect(withNodes).toMatchObject({ maxNodes: 2, multiNodeJobDefinitionArn: definition?.[0] })
     expect(withoutNodes).not.toHaveProperty('multiNodeJobDefinitionArn')
+  })
+
+  it('lets as many machines start as one job may need', () => {
+    const few = synthesise({
+      ...everyCapacity,
+      maxVcpus: 2,
+      capacity: [{ instanceType: 'm7i.2xlarge', maxNodes: 2 }],
+    }).controlPlane
+    const limits = (template: Template) =>
+      resourcesOf(template, 'AWS::Batch::ComputeEnvironment')
+        .map(([, { Properties }]) => Properties.ComputeResources)
+        .filter(({ InstanceTypes }) => InstanceTypes.length === 1)
+        .map(({ MaxvCpus }) => MaxvCpus)
+    expect(limits(controlPlane)).toEqual([192, 192])
+    expect(limits(few)).toEqual([16])
   })
 
   it('lets its flow submit jobs of it, in whatever revision', () => {

@@ -78,6 +78,15 @@ describe('a private network', () => {
     expect(infoOf(all.endpoints)).toMatch(/costs \$116\.80 a month at rest: 8 interface endpoints in 2 zones/)
   })
 
+  it('lets its own machines alone call its endpoints', () => {
+    const groups = resourcesOf(all.endpoints.controlPlane, 'AWS::EC2::SecurityGroup').flatMap(
+      ([, { Properties }]) => Properties.SecurityGroupIngress ?? [],
+    )
+    expect(groups).toEqual([
+      expect.objectContaining({ CidrIp: '10.0.0.0/16', IpProtocol: 'tcp', FromPort: 443, ToPort: 443 }),
+    ])
+  })
+
   it('keeps the addresses of the public subnets that it may have had before', () => {
     expect(cidrsOf(all.nat).slice(0, 2)).toEqual(cidrsOf(all.public).slice(0, 2))
     expect(cidrsOf(all.endpoints)).toEqual(cidrsOf(all.nat).slice(2))

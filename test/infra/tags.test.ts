@@ -17,6 +17,7 @@ const UNTAGGABLE = [
   'AWS::IAM::Policy',
   'AWS::KMS::Alias',
   'AWS::Lambda::Alias',
+  'AWS::Lambda::LayerVersion',
   'AWS::Lambda::Permission',
   'AWS::Lambda::Version',
   'AWS::Logs::QueryDefinition',

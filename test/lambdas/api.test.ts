@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Route } from '../../core/api/route.ts'
 import { ROUTES } from '../../core/api/routes.ts'
 import { ERROR_STATUS } from '../../core/errors.ts'
 import { openApiDocument } from '../../lambdas/api/openapi.ts'
@@ -11,6 +12,7 @@ beforeAll(async () => {
   Object.assign(process.env, {
     TABLE_NAME: 'none',
     TEAM: 'none',
+    BUCKET_NAME: 'none-bucket',
     AWS_REGION: 'us-east-1',
     AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
     AWS_MAX_ATTEMPTS: '1',
@@ -18,13 +20,17 @@ beforeAll(async () => {
     AWS_SECRET_ACCESS_KEY: 'none',
     POWERTOOLS_LOG_LEVEL: 'SILENT',
   })
+  // They lie beside the function's code once it is deployed.
+  vi.doMock('../../lambdas/triggers/deployed-triggers.ts', () => ({ deployedTriggers: () => [] }))
   app = (await import('../../lambdas/api/app.ts')).app
 })
+afterAll(() => vi.doUnmock('../../lambdas/triggers/deployed-triggers.ts'))
 
 const RUN = '01JD0000000000000000000000'
-const POSTS = Object.values(ROUTES)
-  .filter(({ method }) => method === 'post')
-  .map(({ path }) => path.replace('{runId}', RUN))
+/** Those that take a body, each with something in its path that may be there. */
+const POSTS = Object.values<Route>(ROUTES)
+  .filter(({ body }) => body !== null)
+  .map(({ path }) => path.replace('{runId}', RUN).replace('{name}', 'baa'))
 const post = (path: string, body: string, headers: Record<string, string> = {}) =>
   app.request(path, { method: 'POST', body, headers })
 
@@ -66,11 +72,23 @@ const oddBody = fc.oneof(
         fileName: oddJson,
         bytes: oddJson,
         sha256: oddJson,
+        name: oddJson,
+        expression: oddJson,
+        timeZone: oddJson,
+        overrides: oddJson,
+        source: oddJson,
+        detail: oddJson,
+        uri: oddJson,
         unknown: oddJson,
       },
       { requiredKeys: ['unknown'] },
     )
     .map((value) => JSON.stringify(value)),
+  fc.record({ source: oddText, detail: oddJson }).map((value) => JSON.stringify(value)),
+  oddText.map((uri) => JSON.stringify({ uri })),
+  fc
+    .record({ recipe: oddJson, overrides: oddJson })
+    .map((value) => JSON.stringify({ name: 'baa', expression: 'rate(1 day)', ...value })),
   fc.string({ unit: 'binary' }),
 )
 
@@ -121,23 +139,42 @@ describe('the API, given anything at all', () => {
     for (const path of POSTS) await expectRefusal(await post(path, body))
   })
 
-  it('refuses a field that would reach into the prototype of all objects', async () => {
-    const body = `{"recipe": {"name": "a", "__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}}}`
-    await expectRefusal(await post('/v1/runs', body))
-    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  it.each(POSTS)('refuses a body larger than the cap at POST %s, however it is sent', async (path) => {
+    const text = JSON.stringify({ recipe: 'x'.repeat(300_000) })
+    await expectRefusal(await post(path, text))
+    // In pieces, of which nobody says how many there are.
+    const pieces = new Blob([text]).stream()
+    await expectRefusal(
+      await app.request(path, { method: 'POST', body: pieces, duplex: 'half' } as RequestInit),
+    )
   })
 
+  it.each(POSTS.filter((path) => path !== '/v1/recipes/validate'))(
+    'refuses fields that would reach into the prototype of all objects at POST %s',
+    async (path) => {
+      const reaching = `{"__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}}`
+      for (const field of ['recipe', 'overrides', 'detail', 'limits', 'unknown']) {
+        const body = `{"name": "baa", "expression": "rate(1 day)", "recipe": {}, "source": "baa", "${field}": ${reaching}}`
+        await expectRefusal(await post(path, body))
+      }
+      await expectRefusal(await post(path, `{"__proto__": ${reaching}, "constructor": ${reaching}}`))
+      expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+    },
+  )
+
   it('refuses ids and names that are none before they reach a key or a path', async () => {
-    const paths = Object.values(ROUTES)
-      .filter(({ method, path }) => method === 'get' && path.includes('{'))
-      .map(({ path }) => path)
+    const named = Object.values<Route>(ROUTES).filter(({ path }) => path.includes('{'))
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...paths), oddText, async (path, text) => {
+      fc.asyncProperty(fc.constantFrom(...named), oddText, async ({ method, path }, text) => {
         // A lone surrogate cannot be in a path at all.
         const part = encodeURIComponent(`${text}/..`.toWellFormed())
-        await expectRefusal(await app.request(path.replaceAll(/\{\w+\}/g, () => part)))
+        const request = new Request(`http://none${path.replaceAll(/\{\w+\}/g, () => part)}`, {
+          method: method.toUpperCase(),
+          ...(method === 'post' && { body: '{}' }),
+        })
+        await expectRefusal(await app.request(request))
       }),
-      { numRuns: 100 },
+      { numRuns: 150 },
     )
   })
 

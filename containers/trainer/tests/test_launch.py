@@ -9,7 +9,7 @@ import pytest
 from conftest import child_environment
 
 from roslin_trainer import launch, train_step
-from roslin_trainer.error_file import write_error
+from roslin_trainer.error_file import find_error, remove_error, write_error
 from roslin_trainer.errors import TrainerError, interrupted
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.inputs import Inputs
@@ -57,6 +57,7 @@ def test_among_symptoms_the_first_one_counts(inputs):
 
 
 TWO_NODES = Nodes(count=2, index=0)
+BATCH = {"AWS_BATCH_JOB_NUM_NODES": "3", "AWS_BATCH_JOB_MAIN_NODE_INDEX": "1"}
 
 
 def run_two_nodes(make_run, monkeypatch, own: ExitCode, others: ExitCode | None) -> TrainerError:
@@ -90,6 +91,67 @@ def test_node_with_a_cause_of_its_own_keeps_it(make_run, monkeypatch):
     assert error.message == "this node's"
 
 
+def other_nodes(run, monkeypatch, nodes: Nodes) -> launch.OtherNodes:
+    monkeypatch.setattr(launch, "OTHER_NODES_SECONDS", 0.0)
+    return launch.OtherNodes(nodes, str(run.plan_path))
+
+
+def leave_error_of_a_node(run, exit_code: ExitCode) -> None:
+    error = TrainerError(exit_code, exit_code.name, "the other node's", "n")
+    write_error(str(run.plan_path), "train", error)
+
+
+def test_main_node_does_not_wait_for_one_that_has_died(make_run, monkeypatch):
+    run = make_run()
+    others = other_nodes(run, monkeypatch, TWO_NODES)
+    assert others.cause() is None
+    leave_error_of_a_node(run, ExitCode.DRIVER_MISMATCH)
+    error = others.cause()
+    assert (error.exit_code, error.message) == (ExitCode.DRIVER_MISMATCH, "the other node's")
+
+
+@pytest.mark.parametrize(
+    "code", [ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.COMMUNICATION_FAILED]
+)
+def test_main_node_ends_by_itself_where_all_end_or_others_only_miss_it(make_run, monkeypatch, code):
+    run = make_run()
+    leave_error_of_a_node(run, code)
+    assert other_nodes(run, monkeypatch, TWO_NODES).cause() is None
+
+
+@pytest.mark.parametrize("nodes", [Nodes(), Nodes(count=2, index=1)])
+def test_only_the_main_node_looks_after_the_others(make_run, monkeypatch, nodes):
+    run = make_run()
+    leave_error_of_a_node(run, ExitCode.DRIVER_MISMATCH)
+    assert other_nodes(run, monkeypatch, nodes).cause() is None
+
+
+def test_storage_that_fails_for_a_moment_does_not_end_training(make_run, monkeypatch):
+    run = make_run()
+    others = other_nodes(run, monkeypatch, TWO_NODES)
+    (run.folder / "error.json").write_text("half of it {")
+    assert others.cause() is None
+
+
+def test_main_node_that_comes_late_keeps_what_another_of_its_job_has_died_of(make_run, monkeypatch):
+    run = make_run()
+    for name, value in {
+        **BATCH,
+        "AWS_BATCH_JOB_MAIN_NODE_INDEX": "0",
+        "AWS_BATCH_JOB_NODE_INDEX": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_BATCH_JOB_ID", "earlier#1")
+    leave_error_of_a_node(run, ExitCode.OUT_OF_MEMORY)
+    monkeypatch.setenv("AWS_BATCH_JOB_ID", "this#0")
+    assert find_error(str(run.plan_path)) is None
+    remove_error(str(run.plan_path))
+    assert not (run.folder / "error.json").exists()
+    leave_error_of_a_node(run, ExitCode.DRIVER_MISMATCH)
+    remove_error(str(run.plan_path))
+    assert find_error(str(run.plan_path)).exit_code == ExitCode.DRIVER_MISMATCH
+
+
 def test_ranks_that_vanish_are_an_error(inputs):
     with pytest.raises(RuntimeError, match="code 1"):
         launch._raise_cause(inputs, return_code=1)
@@ -115,9 +177,6 @@ def test_each_rank_is_told_once_and_why(inputs, monkeypatch):
     launch._tell_new_ranks(inputs, stop, told)
     assert sent == [(11, signal.SIGTERM), (12, signal.SIGTERM)]
     assert StopSignal(inputs.stop_notice).notice == stop.notice
-
-
-BATCH = {"AWS_BATCH_JOB_NUM_NODES": "3", "AWS_BATCH_JOB_MAIN_NODE_INDEX": "1"}
 
 
 def test_one_node_needs_no_address():

@@ -196,7 +196,7 @@ def test_what_does_not_answer_does_not_hold_up_the_end(tmp_path, monkeypatch, wh
     monkeypatch.setattr(node_profile, "CLOSE_SECONDS", 0.1)
     folder, reader, answers = LocalFolder(tmp_path), FakeReader(), threading.Event()
     silent = (reader, "sample") if what == "driver" else (folder, "write")
-    monkeypatch.setattr(*silent, lambda *_: answers.wait(20) and [])
+    monkeypatch.setattr(*silent, lambda *_: answers.wait(20) and [BUSY])
     started = time.monotonic()
     with NodeProfile(folder, lambda: reader):
         pass

@@ -15,6 +15,7 @@ from roslin_emulator.chaos.jobs import Fate, JobChaos, compute_environment, fact
 from roslin_emulator.images import Image, Images, ImagesError
 from roslin_emulator.job_request import now_ms
 from roslin_emulator.job_retry import TIMEOUT_REASON
+from roslin_emulator.job_secrets import SecretsError, secret_values
 from roslin_emulator.live_job import LiveJob
 from roslin_emulator.process import JobProcess
 from roslin_emulator.settings import INHERITED, Settings, aws_environment
@@ -66,7 +67,11 @@ class AttemptRunner:
             return not_started(job, reason)
         if reason := self._chaos.pull_error(record):
             return not_started(job, reason)
-        env = {**self._environment(record, image, queue, environment_name), **job.environment}
+        try:
+            secrets = secret_values(container)
+        except SecretsError as error:
+            return not_started(job, str(error))
+        env = {**self._environment(record, image, queue, environment_name), **job.environment, **secrets}
         argv = image.argv(container["command"])
         if not argv or not os.path.isdir(image.cwd) or shutil.which(argv[0], path=env.get("PATH")) is None:
             return not_started(job, f"CannotStartContainerError: cannot run {argv} in {image.cwd}")

@@ -85,8 +85,9 @@ class Gate:
 
 
 class StateStore:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keeps: bool = True) -> None:
         self._directory = directory / "services"
+        self._keeps = keeps
         self._index = self._directory / "state.json"
         self._lock = threading.Lock()
         self._digests: dict[str, str] = {}
@@ -145,6 +146,8 @@ class StateStore:
         self.save()
 
     def save(self) -> None:
+        if not self._keeps:
+            return
         with self._lock:
             changes = self._changes
             if changes == self._saved:

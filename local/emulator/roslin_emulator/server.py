@@ -75,7 +75,7 @@ class Emulator:
         self._settings = settings
         self._requests = RequestCounter()
         self._recovery = Recovery()
-        self._store = StateStore(settings.state_dir)
+        self._store = StateStore(settings.state_dir, settings.keeps_state)
         self._chaos = Chaos()
         self._metadata = InstanceMetadata()
         self._clock = SchedulerClock()

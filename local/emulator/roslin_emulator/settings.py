@@ -28,6 +28,7 @@ class Settings:
     job_slots: int
     stop_grace_seconds: float
     exit_with_parent: bool
+    keeps_state: bool = True
 
     @property
     def endpoint(self) -> str:
@@ -42,6 +43,9 @@ def parse(argv: list[str] | None = None) -> Settings:
     parser.add_argument("--job-slots", type=int, default=1, help="how many Batch jobs run at a time")
     parser.add_argument("--stop-grace-seconds", type=float, default=30, help="from SIGTERM to SIGKILL")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when stdin is closed")
+    parser.add_argument(
+        "--forget", action="store_true", help="write nothing of the state to disk: for benches"
+    )
     args = parser.parse_args(argv)
     if args.job_slots < 1:
         parser.error(f"--job-slots is {args.job_slots}; it must be at least 1")
@@ -54,6 +58,7 @@ def parse(argv: list[str] | None = None) -> Settings:
         job_slots=args.job_slots,
         stop_grace_seconds=args.stop_grace_seconds,
         exit_with_parent=args.exit_with_parent,
+        keeps_state=not args.forget,
     )
 
 

@@ -110,7 +110,7 @@ function toAnotherTeam(other: Team): Denied[] {
     {
       what: "call another team's API",
       action: 'execute-api:Invoke',
-      resource: `arn:aws:execute-api:us-east-1:111122223333:${other.arn('ApiHttpApi').split(':').at(-1)}/$default/GET/v1/runs`,
+      resource: other.route('GET/v1/runs'),
     },
     {
       what: "hand on another team's role",
@@ -270,7 +270,7 @@ function ofAnotherRole(own: Team): Denied[] {
       what: 'send something up',
       action: 's3:PutObject',
       resource: own.object('uploads/ab/rows.json'),
-      except: { ApiHandlerRole: 'It signs the URLs that people send to' },
+      except: { ApiHandlerRole: 'It signs the forms that people send to' },
     },
     {
       what: 'write a model',
@@ -294,12 +294,16 @@ function ofAnotherRole(own: Team): Denied[] {
       what: 'write a version of a data set',
       action: 's3:PutObject',
       resource: own.object('datasets/flock/ab/rows.jsonl'),
-      except: { TriggersObjectCreatedRole: 'It makes them of files that arrive' },
+      except: {
+        TriggersObjectCreatedRole: 'It makes them of files that arrive',
+        ApiHandlerRole: 'It makes them of what people register',
+      },
     },
     {
       what: 'put data where they arrive',
       action: 's3:PutObject',
       resource: own.object('incoming/flock/rows.jsonl'),
+      except: { ApiHandlerRole: 'It signs the forms that people send to' },
     },
     {
       what: 'read the webhook',
@@ -311,6 +315,7 @@ function ofAnotherRole(own: Team): Denied[] {
       what: 'read the Hugging Face token',
       action: 'secretsmanager:GetSecretValue',
       resource: own.secret('hugging-face'),
+      except: { JobsExecutionRole: 'The ECS agent gives it to Prepare; no container has this role' },
     },
     { what: 'start a run', action: 'states:StartExecution', resource: own.liveAlias, except: starters },
     {
@@ -369,6 +374,23 @@ function ofAnotherRole(own: Team): Denied[] {
           .map((role) => [role, 'It keeps runs']),
       ),
     },
+    {
+      what: "look at the team's runs",
+      action: 'execute-api:Invoke',
+      resource: own.route('GET/v1/runs'),
+      except: { PeopleOperatorsRole: 'They are people', PeopleViewersRole: 'They are people' },
+    },
+    ...[
+      'POST/v1/runs',
+      'POST/v1/runs/01JRUN/cancel',
+      'PUT/v1/schedules/nightly',
+      'DELETE/v1/schedules/nightly',
+    ].map((route) => ({
+      what: `ask the API for ${route}`,
+      action: 'execute-api:Invoke',
+      resource: own.route(route),
+      except: { PeopleOperatorsRole: 'They are people who may' },
+    })),
     {
       what: 'announce an event',
       action: 'events:PutEvents',

@@ -1,5 +1,5 @@
 import { type Deployed, deploy } from '../../support/deployed.ts'
-import { type Role, rolesOf } from '../../support/iam.ts'
+import { type ManagedPolicies, type Role, rolesOf } from '../../support/iam.ts'
 import { AWS_MANAGED } from '../../support/managed-policies.ts'
 import { everyCapacity, synthesise } from '../../support/stacks.ts'
 
@@ -8,6 +8,11 @@ export const everyRole = (name: string) => ({
   ...everyCapacity,
   name,
   notifications: { webhookSecret: `${name}/webhook` },
+  people: {
+    operators: ['arn:aws:iam::111122223333:role/engineers'],
+    viewers: ['arn:aws:iam::111122223333:role/readers'],
+  },
+  secrets: { huggingFaceToken: `${name}/hugging-face` },
   triggers: [{ model: 'base', recipe: 'recipes/follow.yaml' }],
 })
 
@@ -38,10 +43,10 @@ export class Team {
   readonly roles: readonly Role[]
   readonly #deployed: readonly Deployed[]
 
-  constructor(name: string, deployed: readonly Deployed[]) {
+  constructor(name: string, deployed: readonly Deployed[], managed: ManagedPolicies = {}) {
     this.name = name
     this.#deployed = deployed.filter(({ stack }) => stack.startsWith(`Roslin-${name}-`))
-    this.roles = rolesOf(this.#deployed, AWS_MANAGED)
+    this.roles = rolesOf(this.#deployed, { ...AWS_MANAGED, ...managed })
   }
 
   /** The ARN of the resource whose logical id begins so, without its hash. */
@@ -97,6 +102,10 @@ export class Team {
     return this.arn('Computep4d24xlargespotQueue')
   }
 
+  get controlPlane(): string {
+    return `arn:aws:cloudformation:us-east-1:111122223333:stack/Roslin-${this.name}-ControlPlane/0f2c`
+  }
+
   get schedule(): string {
     return `${this.arn('SchedulesGroup').replace(':schedule-group/', ':schedule/')}/nightly`
   }
@@ -112,6 +121,11 @@ export class Team {
       resource: 'arn:aws:batch:us-east-1:111122223333:job/0f2c',
       context: { 'aws:ResourceTag/roslin:team': this.name },
     }
+  }
+
+  /** A route of the team's API. */
+  route(route: string): string {
+    return `arn:aws:execute-api:us-east-1:111122223333:${this.arn('ApiHttpApi').split(':').at(-1)}/$default/${route}`
   }
 
   secret(name: string): string {

@@ -69,9 +69,13 @@ def run_step(step: str, plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSig
 
 
 def make_scratch(run_id: str, step: str) -> Path:
-    """An empty folder on the scratch disk. Its name is fixed: an attempt clears what a killed one left."""
+    """An empty folder on the scratch disk. Its name is fixed: an attempt clears what a killed one left.
+
+    Nodes of one job may share a disk: on one's own machine they do.
+    """
     root = Path(os.environ.get("ROSLIN_SCRATCH_DIR", tempfile.gettempdir()))
-    scratch = root / f"roslin-{run_id}-{step}"
+    nodes = read_nodes()
+    scratch = root / f"roslin-{run_id}-{step}{f'-node-{nodes.index}' if nodes.count > 1 else ''}"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     return scratch

@@ -5,15 +5,20 @@ import time
 
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.log import log
+from roslin_trainer.nodes import job_id, read_nodes
 from roslin_trainer.storage import Folder, open_folder
 
 ERROR_FILE = "error.json"
 
 
 def remove_error(plan_uri: str) -> None:
-    """A new attempt begins: what the one before it died of is no longer the truth."""
+    """A new attempt begins: what the one before it died of is no longer the truth.
+
+    Of several nodes another may have died already, before this one came so far: that stays.
+    """
     folder = _run_folder(plan_uri)
-    if folder.read(ERROR_FILE) is None:
+    content = folder.read(ERROR_FILE)
+    if content is None or (read_nodes().count > 1 and json.loads(content).get("jobId") == job_id()):
         return
     try:
         folder.delete([ERROR_FILE])
@@ -23,7 +28,9 @@ def remove_error(plan_uri: str) -> None:
 
 
 def write_error(plan_uri: str, step: str, error: TrainerError) -> None:
-    content = json.dumps(error.to_json(step), indent=1, ensure_ascii=False).encode()
+    job = job_id()
+    value = {**error.to_json(step), **({"jobId": job} if job else {})}
+    content = json.dumps(value, indent=1, ensure_ascii=False).encode()
     try:
         _run_folder(plan_uri).write(ERROR_FILE, content)
     except Exception as failure:
@@ -31,12 +38,19 @@ def write_error(plan_uri: str, step: str, error: TrainerError) -> None:
         log(f"{ERROR_FILE} could not be written: {failure}")
 
 
+def find_error(plan_uri: str) -> TrainerError | None:
+    """What some node of this job has died of, as far as is known now."""
+    value = json.loads(_run_folder(plan_uri).read(ERROR_FILE) or "{}")
+    # An earlier job's may still be there, until the main node has removed it.
+    return TrainerError.from_json(value) if value and value.get("jobId") == job_id() else None
+
+
 def error_of_another_node(plan_uri: str, patience_seconds: float = 45.0) -> TrainerError | None:
     """What another node has died of; it may still have to end its ranks before it says so."""
     deadline = time.monotonic() + patience_seconds
     while True:
-        if content := _run_folder(plan_uri).read(ERROR_FILE):
-            return TrainerError.from_json(json.loads(content))
+        if error := find_error(plan_uri):
+            return error
         if time.monotonic() > deadline:
             return None
         time.sleep(1)

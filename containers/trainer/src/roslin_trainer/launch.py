@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from roslin_trainer.error_file import find_error
 from roslin_trainer.errors import TrainerError
-from roslin_trainer.exit_codes import SYMPTOMS, ExitCode
+from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, SYMPTOMS, ExitCode
 from roslin_trainer.inputs import Inputs
 from roslin_trainer.log import log
 from roslin_trainer.nodes import Nodes
@@ -20,6 +21,7 @@ from roslin_trainer.storage import Folder
 
 POLL_SECONDS = 0.2
 STACKS_SECONDS = 2.0
+OTHER_NODES_SECONDS = 5.0
 # PyTorch's own. In a container of its own nobody else has it; MASTER_PORT chooses another.
 MASTER_PORT = "29500"
 
@@ -40,6 +42,7 @@ def run_ranks(
     with stop.deferred():
         # A session of its own: a terminal's Ctrl-C reaches this process, which passes it on in its own way.
         process = subprocess.Popen(command, env=environment, start_new_session=True)
+        others = OtherNodes(nodes, plan_uri)
         told: set[int] = set()
         is_asked = False
         while process.poll() is None:
@@ -50,11 +53,38 @@ def run_ranks(
                     raise ended_at_once()
             if stop.requested:
                 _tell_new_ranks(inputs, stop, told)
+            if cause := others.cause():
+                _kill_ranks(inputs, process)
+                raise cause
             if any(error["exitCode"] == ExitCode.HUNG for error in _errors(inputs)):
                 _show_stacks(inputs)
                 _kill_ranks(inputs, process)
             time.sleep(POLL_SECONDS)
     _raise_cause(inputs, process.returncode)
+
+
+class OtherNodes:
+    """Batch ends a job with its main node alone: that one must not wait for a node that will never come.
+
+    What all ranks end with together, or end with for missing others, is left to them.
+    """
+
+    def __init__(self, nodes: Nodes, plan_uri: str):
+        self._is_watched = nodes.count > 1 and nodes.is_main
+        self._plan_uri = plan_uri
+        self._look_at = time.monotonic() + OTHER_NODES_SECONDS
+
+    def cause(self) -> TrainerError | None:
+        """The error that ended another node; looked for every few seconds."""
+        if not self._is_watched or time.monotonic() < self._look_at:
+            return None
+        self._look_at = time.monotonic() + OTHER_NODES_SECONDS
+        try:
+            error = find_error(self._plan_uri)
+        except Exception as failure:
+            log(f"what other nodes died of cannot be read: {failure}; training goes on")
+            return None
+        return error if error and error.exit_code not in SYMPTOMS | ENDS_OF_ALL_RANKS else None
 
 
 def torchrun_arguments(ranks_per_node: int, nodes: Nodes) -> list[str]:

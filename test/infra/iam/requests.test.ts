@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isAllowed } from '../../support/iam.ts'
+import { isAllowed, type Request, type Role } from '../../support/iam.ts'
 import { deployTwoTeams } from './teams.ts'
 
 const { deployed, own, other } = deployTwoTeams()
@@ -31,5 +31,28 @@ describe("the team's bucket takes an object", () => {
     ['with a key that the caller keeps', { [`${SSE}-customer-algorithm`]: 'AES256' }],
   ])('but not %s', async (_, context) => {
     expect(await written(context)).toBe(false)
+  })
+})
+
+describe('a request without TLS', () => {
+  const anybody: Role = {
+    ...own.role('SchedulesRole'),
+    policies: [
+      {
+        name: 'anything',
+        policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] },
+      },
+    ],
+  }
+
+  it.each<Request>([
+    { action: 's3:GetObject', resource: own.object('models/dolly/01JRUN/model.safetensors') },
+    { action: 'sqs:SendMessage', resource: own.arn('EventsDeadLetters') },
+    { action: 'sqs:ReceiveMessage', resource: own.arn('EventsDeadLetters') },
+    { action: 'sns:Publish', resource: own.arn('NotificationsTopic') },
+  ])('is refused, whoever makes it: $action', async (request) => {
+    expect(await isAllowed(anybody, request, deployed)).toBe(true)
+    const context = { 'aws:SecureTransport': 'false' }
+    expect(await isAllowed(anybody, { ...request, context }, deployed)).toBe(false)
   })
 })
