@@ -125,7 +125,8 @@ export function isMultiNode({ maxNodes = 1 }: Pick<CapacityOption, 'maxNodes'>):
 export const capacitySchema = z
   .array(capacityOption)
   .min(1)
-  .max(12)
+  // A function's environment, which tells it of them all, has 4 KB.
+  .max(8)
   .describe('Where training may run, in order of preference')
   .superRefine((options, context) => {
     for (const [index, { instanceType: type, purchase }] of options.entries()) {

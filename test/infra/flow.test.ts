@@ -201,15 +201,38 @@ describe('the state machine', () => {
     expect(JSON.stringify(Variables.STATE_MACHINE_ALIAS_ARN)).toContain(aliasId)
   })
 
-  it('keeps its published versions for the runs under way', () => {
-    expect(onlyResource(controlPlane, 'AWS::StepFunctions::StateMachineVersion').DeletionPolicy).toBe(
-      'Retain',
+  it('keeps its published versions for the runs under way, and those of the functions that they call', () => {
+    const versions = resourcesOf(controlPlane).filter(([, { Type }]) =>
+      ['AWS::StepFunctions::StateMachineVersion', 'AWS::Lambda::Version'].includes(Type),
     )
+    expect(versions).toHaveLength(5)
+    for (const [, { DeletionPolicy, UpdateReplacePolicy }] of versions) {
+      expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain'])
+    }
+  })
+
+  it('calls each function by its version: one that is deployed later is another flow’s', () => {
+    const { DefinitionString } = onlyResource(controlPlane, 'AWS::StepFunctions::StateMachine').Properties
+    const functions = DefinitionString['Fn::Join'][1].filter((part: unknown) =>
+      JSON.stringify(part).includes('Flow'),
+    )
+    const published = resourcesOf(controlPlane, 'AWS::Lambda::Version').map(([Ref]) => ({ Ref }))
+    expect(functions).toHaveLength(4)
+    expect(functions).toEqual(expect.arrayContaining(published))
   })
 
   it('has the same version for the same definition, and another one for another', () => {
     expect(versionIds(synthesise().controlPlane)).toEqual(versionIds(controlPlane))
     const renamed = synthesise({ ...everyCapacity, name: 'vision' })
     expect(versionIds(renamed.controlPlane)).not.toEqual(versionIds(controlPlane))
+  })
+
+  it('has another version for another image: Plan would go on with the former revision of its jobs', () => {
+    const plans = (template: Template) =>
+      resourcesOf(template, 'AWS::Lambda::Version').filter(([id]) => id.startsWith('FlowPlan'))
+    const image = `registry.example/trainer@sha256:${'b'.repeat(64)}`
+    const other = synthesise({ ...everyCapacity, trainerImage: image }).controlPlane
+    expect(plans(other)).not.toEqual(plans(controlPlane))
+    expect(versionIds(other)).not.toEqual(versionIds(controlPlane))
   })
 })

@@ -5,6 +5,8 @@ import { type Resource, resourcesOf } from './stacks.ts'
 export interface Quota {
   readonly what: string
   readonly limit: number
+  /** The most of the limit that may be used, where that is not 70 %. */
+  readonly share?: number
   readonly measure: (template: Template) => number
 }
 
@@ -37,8 +39,10 @@ export const QUOTAS: readonly Quota[] = [
     measure: most('AWS::IAM::Role', ({ ManagedPolicyArns = [] }) => ManagedPolicyArns.length),
   },
   {
+    // Nearly all of it are the team's capacity options, and there is a most of those.
     what: 'bytes of a function’s environment',
     limit: 4096,
+    share: 0.85,
     measure: most('AWS::Lambda::Function', ({ Environment }) => rendered(Environment?.Variables).length),
   },
   {
@@ -97,8 +101,9 @@ function largestOverrides(definition: unknown): number {
   return Math.max(0, ...sizes)
 }
 
-/** As long as the longest names that CloudFormation makes. */
-const REFERENCE = `arn:aws:service:us-east-1:123456789012:${'x'.repeat(72)}`
+/** As long as the names that are made: the logical id and a suffix, in an ARN; of another stack's, a name alone. */
+const arnOf = (id: string) => `arn:aws:service:us-east-1:123456789012:job-queue/${id}-${'x'.repeat(16)}`
+const IMPORTED_NAME = 'x'.repeat(64)
 
 /** As text of the length that it has once it is deployed. */
 function rendered(value: unknown): string {
@@ -112,7 +117,8 @@ function rendered(value: unknown): string {
     if (name === 'Fn::Join') return content[1].map(text).join(content[0])
     if (name === 'Fn::Base64') return text(content)
     if (name === 'Ref' && content.startsWith('AWS::')) return 'us-east-1-aws'
-    return REFERENCE
+    if (name === 'Fn::ImportValue') return IMPORTED_NAME
+    return arnOf(String([content].flat()[0]))
   }
   const found = text(value ?? '')
   return typeof found === 'string' ? found : JSON.stringify(found)

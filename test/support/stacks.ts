@@ -64,11 +64,13 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
 /** Team demo with the machines and the network of another, for the embedded AWS: the folder for `cdk --app`. */
 export function synthesiseDemo(other: Readonly<Record<string, unknown>>): string {
   const read = (path: string) => parse(readFileSync(join(root, path), 'utf8'))
-  const { name, trainerImage, schedules, triggers } = read('teams/demo.yaml')
+  const { name, trainerImage, schedules, triggers, encryption } = read('teams/demo.yaml')
   // What is encrypted how is not changed afterwards, and the embedded AWS makes no machine images.
   const { machineImage: _, encryption: __, ...platform } = other
-  const team = parseTeam({ ...platform, name, trainerImage, schedules, triggers })
-  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'roslin-demo-')), context: cdkContext() })
+  const team = parseTeam({ ...platform, name, trainerImage, schedules, triggers, encryption })
+  const outdir = mkdtempSync(join(tmpdir(), 'roslin-demo-'))
+  // As the command line makes templates.
+  const app = new App({ outdir, context: { ...cdkContext(), 'aws:cdk:enable-path-metadata': true } })
   addTeamStacks(app, { team, codeVersion: '0.1.0+test', readRecipe: read })
   return app.synth().directory
 }

@@ -747,6 +747,19 @@ def _keep_large_objects_in_files() -> None:
 # ---------------------------------------------------------------------------------------------------------
 
 
+def _update_global_tables_in_place() -> None:
+    """A change of a global table, of its tags alone too, took its physical name for its logical one: the table was made anew
+    under another name, and empty."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::GlobalTable"]
+    original = handlers["update"]
+
+    def update(table: str, old: Json, new: Json, stack: str) -> Any:
+        # A name of one's own is kept, and where keys would replace the table, that is refused.
+        return original(table, {**old, "TableName": table}, {**new, "TableName": table}, stack)
+
+    handlers["update"] = update
+
+
 def _apply_time_to_live() -> None:
     """A table's TimeToLiveSpecification was ignored."""
 
@@ -788,4 +801,5 @@ def install(on_change: Callable[[], None]) -> None:
     _receive_large_bodies_in_files()
     _hold_forms_to_their_checksum()
     _keep_large_objects_in_files()
+    _update_global_tables_in_place()
     _apply_time_to_live()
