@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CloudFormationClient, DescribeStackEventsCommand } from '@aws-sdk/client-cloudformation'
+import { CloudFormationClient, paginateDescribeStackEvents } from '@aws-sdk/client-cloudformation'
 import { type Bench, type Figure, figure, median } from './figure.ts'
 
 // Before anything of local/ is imported: the bench keeps what it makes in a folder of its own.
@@ -106,8 +106,9 @@ async function deployments(): Promise<readonly Figure[]> {
     const client = new CloudFormationClient({})
     const figures: Figure[] = []
     for (const stack of STACKS) {
-      const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName: stack }))
-      const times = StackEvents.map(({ Timestamp }) => Timestamp?.getTime() ?? Number.NaN)
+      const times: number[] = []
+      for await (const { StackEvents = [] } of paginateDescribeStackEvents({ client }, { StackName: stack }))
+        times.push(...StackEvents.map(({ Timestamp }) => Timestamp?.getTime() ?? Number.NaN))
       figures.push(figure(`${stack}: deploy`, (Math.max(...times) - Math.min(...times)) / 1000, 's'))
     }
     return [...figures, figure('all of it: bootstrap, synth, assets, both stacks', total, 's')]
