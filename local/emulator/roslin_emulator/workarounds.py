@@ -748,8 +748,8 @@ def _keep_large_objects_in_files() -> None:
 
 
 def _update_global_tables_in_place() -> None:
-    """A change of a global table, of its tags alone too, took its physical name for its logical one: the table was made anew
-    under another name, and empty."""
+    """A change of a global table, of its tags alone too, took its physical name for its logical one: the
+    table was made anew under another name, and empty."""
     handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::GlobalTable"]
     original = handlers["update"]
 
