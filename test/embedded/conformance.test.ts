@@ -57,6 +57,7 @@ describe.skipIf(existsSync(join(root, '.venv/lib/python3.10')))(
           ...deployment.env,
           PYTHONPATH: support,
           SCHEMATHESIS_HOOKS: 'schemathesis_hooks',
+          HYPOTHESIS_STORAGE_DIRECTORY: folder,
           ROSLIN_KNOWN: JSON.stringify(known),
         },
       )
@@ -64,9 +65,9 @@ describe.skipIf(existsSync(join(root, '.venv/lib/python3.10')))(
       const { operations, test_cases: cases } = JSON.parse(readFileSync(report, 'utf8'))
       process.stdout.write(`schemathesis: ${operations.tested} operations, ${cases.generated} cases\n`)
       expect(operations).toMatchObject({ total: OPERATIONS, tested: OPERATIONS, errored: 0 })
-      expect(cases.generated).toBeGreaterThan(OPERATIONS * 6)
+      expect(cases.generated).toBeGreaterThan(OPERATIONS * 5)
       expect(cases).toMatchObject({ with_failures: 0, errored: 0 })
-      // Some 600 requests: 20 s, and more on a machine that has other things to do.
+      // Some hundreds of requests: 20 s, and more on a machine that has other things to do.
     }, 480_000)
   },
 )
