@@ -12,7 +12,8 @@ const root = join(import.meta.dirname, '..')
 const teamsFolder = join(root, 'teams')
 
 try {
-  const app = new App()
+  // Of it the CDK makes warnings alone, and it doubles the time; cfn-lint and cfn-guard hold the templates in the tests.
+  const app = new App({ builtinCloudFormationValidation: false })
   addTeamStacks(app, {
     team: readTeam(app.node.tryGetContext('team')),
     codeVersion: codeVersion(),

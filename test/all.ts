@@ -114,7 +114,9 @@ async function runBuffered(suite: Suite, report: string): Promise<number | null>
   return code
 }
 
-const title = ({ name }: Suite) => `\n── ${name}\n`
+function title({ name }: Suite): string {
+  return `\n── ${name}\n`
+}
 
 function start({ command, args, env }: Suite, report: string, output: 'inherit' | 'pipe'): ChildProcess {
   return spawn(command, args(report), {

@@ -46,7 +46,7 @@ export const everyCapacity = {
 /** The team's stacks as templates. */
 export function synthesise(team: Readonly<Record<string, unknown>> = everyCapacity): Synthesised {
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-synth-'))
-  const app = new App({ outdir, context: cdkContext() })
+  const app = newApp(outdir)
   const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team: parseTeam(team),
     codeVersion: '0.1.0+test',
@@ -70,13 +70,19 @@ export function synthesiseDemo(other: Readonly<Record<string, unknown>>): string
   const team = parseTeam({ ...platform, name, trainerImage, schedules, triggers, encryption })
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-demo-'))
   // As the command line makes templates.
-  const app = new App({ outdir, context: { ...cdkContext(), 'aws:cdk:enable-path-metadata': true } })
+  const app = newApp(outdir, { 'aws:cdk:enable-path-metadata': true })
   addTeamStacks(app, { team, codeVersion: '0.1.0+test', readRecipe: read })
   return app.synth().directory
 }
 
-export function cdkContext(): Record<string, unknown> {
-  return JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8')).context
+/** As infra/app.ts makes it. */
+export function newApp(outdir: string, moreContext: Readonly<Record<string, unknown>> = {}): App {
+  const { context } = JSON.parse(readFileSync(join(root, 'cdk.json'), 'utf8'))
+  return new App({
+    outdir,
+    context: { ...context, ...moreContext },
+    builtinCloudFormationValidation: false,
+  })
 }
 
 /** One that a team file's schedules and triggers may name. */

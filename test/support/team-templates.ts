@@ -1,14 +1,14 @@
 import { globSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { App, Validations } from 'aws-cdk-lib'
+import { Validations } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { parse } from 'yaml'
 import { parseTeam } from '../../core/team.ts'
 import { NagChecks } from '../../infra/nag-checks.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
-import { cdkContext, readRecipe } from './stacks.ts'
+import { newApp, readRecipe } from './stacks.ts'
 
 export interface TeamTemplates {
   readonly name: string
@@ -34,7 +34,7 @@ export function templatesOf(name: string): TeamTemplates {
   const known = made.get(name)
   if (known) return known
   const team = parseTeam(teamFiles.get(name))
-  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'roslin-team-')), context: cdkContext() })
+  const app = newApp(mkdtempSync(join(tmpdir(), 'roslin-team-')))
   const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team,
     codeVersion: '0.1.0+test',
