@@ -42,6 +42,16 @@ export default defineConfig({
       },
       {
         test: {
+          // npm run test:nodes: two real trainers at once, a minute on two cores that do nothing else.
+          name: 'nodes',
+          include: ['test/nodes/**/*.test.ts'],
+          globalSetup: ['test/support/temporary-folder.ts', 'test/support/embedded-aws.ts'],
+          pool: 'forks',
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
           // npm run test:image: 40 GB of disk for a while.
           name: 'image',
           globalSetup: 'test/support/temporary-folder.ts',

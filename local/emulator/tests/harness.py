@@ -126,11 +126,18 @@ class Batch:
         self.client = emulator.client("batch")
         self.logs = emulator.client("logs")
         self.client.create_compute_environment(computeEnvironmentName="local-env", type="MANAGED")
-        self.queue = self.client.create_job_queue(
-            jobQueueName="local-queue",
-            priority=1,
-            computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "local-env"}],
-        )["jobQueueArn"]
+        self.queue = self.make_queue("local-queue")
+
+    def make_queue(self, name: str) -> str:
+        order = [{"order": 1, "computeEnvironment": "local-env"}]
+        return self.client.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)[
+            "jobQueueArn"
+        ]
+
+    def make_shared_queue(self, name: str) -> str:
+        """With a fair-share policy, which a queue made by CloudFormation has from the start."""
+        self.client.update_job_queue(jobQueue=self.make_queue(name), schedulingPolicyArn="arn:policy")
+        return name
 
     def define(self, name: str, code: str = "", image: str = "python:3", **more: Any) -> str:
         properties = more.pop("containerProperties", {})
@@ -141,9 +148,8 @@ class Batch:
         )["jobDefinitionArn"]
 
     def submit(self, definition: str, name: str = "job", **more: Any) -> str:
-        return self.client.submit_job(jobName=name, jobQueue=self.queue, jobDefinition=definition, **more)[
-            "jobId"
-        ]
+        request = {"jobName": name, "jobQueue": self.queue, "jobDefinition": definition, **more}
+        return self.client.submit_job(**request)["jobId"]
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.client.describe_jobs(jobs=[job_id])["jobs"][0]

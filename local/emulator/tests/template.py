@@ -123,7 +123,12 @@ def machine() -> dict[str, Any]:
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::batch:submitJob.sync",
-        "Arguments": {"JobName": "job", "JobDefinition": "${Definition}", "JobQueue": "${Queue}"},
+        "Arguments": {
+            "JobName": "job",
+            "JobDefinition": "${Definition}",
+            "JobQueue": "${Queue}",
+            "ShareIdentifier": "one",
+        },
         "Output": {"stream": "{% $states.result.Container.LogStreamName %}"},
         "End": True,
     }

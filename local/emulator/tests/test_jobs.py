@@ -51,12 +51,12 @@ def test_a_queue_with_a_fair_share_policy_takes_only_jobs_with_a_share_and_other
     batch.define("ok")
     with pytest.raises(ClientError, match="has no fair-share policy"):
         batch.submit("ok", shareIdentifier="ian")
-    batch.client.update_job_queue(jobQueue=batch.queue, schedulingPolicyArn="arn:policy")
+    shared = batch.make_shared_queue("shared-queue")
     with pytest.raises(ClientError, match="a shareIdentifier is required"):
-        batch.submit("ok")
+        batch.submit("ok", jobQueue=shared)
     with pytest.raises(ClientError, match="letters and digits"):
-        batch.submit("ok", shareIdentifier="i-n")
-    job_id = batch.submit("ok", shareIdentifier="ian", schedulingPriorityOverride=1)
+        batch.submit("ok", jobQueue=shared, shareIdentifier="i-n")
+    job_id = batch.submit("ok", jobQueue=shared, shareIdentifier="ian", schedulingPriorityOverride=1)
     assert batch.ended(job_id)["shareIdentifier"] == "ian"
 
 
@@ -114,12 +114,11 @@ def test_parameters(batch: Batch) -> None:
 def test_overrides(batch: Batch) -> None:
     batch.define("overridden", "print('no')")
     overrides = {"command": ["print('yes')"], "resourceRequirements": [{"type": "GPU", "value": "8"}]}
-    job_id = batch.submit("overridden", containerOverrides=overrides, shareIdentifier="team")
+    job_id = batch.submit("overridden", containerOverrides=overrides)
     assert batch.output(job_id) == ["yes"]
     job = batch.job(job_id)
     requirements = {entry["type"]: entry["value"] for entry in job["container"]["resourceRequirements"]}
     assert requirements == {"VCPU": "1", "MEMORY": "512", "GPU": "8"}
-    assert job["shareIdentifier"] == "team"
 
 
 def test_revisions(batch: Batch) -> None:

@@ -44,6 +44,7 @@ def test_a_job_as_a_task(emulator: Emulator, batch: Batch) -> None:
         "RetryStrategy": {"Attempts": 2, "EvaluateOnExit": [{"OnReason": "*", "Action": "EXIT"}]},
         "Tags": {"runId": "{% $states.input.runId %}"},
         "PropagateTags": True,
+        "JobQueue": batch.make_shared_queue("shared-queue"),
         "ShareIdentifier": "team",
     }
     output = {"id": "{% $states.result.JobId %}", "code": "{% $states.result.Container.ExitCode %}"}
