@@ -101,8 +101,7 @@ describe('a run on two nodes', () => {
     const unheard = await scenarios.until(runId, 'fails', ({ status }) => status === 'failed')
     expect(unheard.failure).toMatchObject({ class: 'out-of-memory' })
     expect(unheard.attempts.at(-1)?.jobStatus).toBe('RUNNING')
-    await scenarios.reconcile()
-    const run = await scenarios.nothingIsLeft(runId)
+    const run = await scenarios.nothingIsLeft(runId, () => scenarios.reconcile())
     expect(nodeCodes(run)).toEqual([
       [
         [0, outOfMemory],

@@ -102,12 +102,14 @@ export class Scenarios {
   /**
    * The run once it has ended, and nothing of it goes on: no job, no execution, no attempt that the table takes for unfinished,
    * no money that is reserved, or spent and not accounted. All that should go wrong must have gone wrong.
+   * `meanwhile` is done before each look, as AWS calls the reconciler again and again.
    */
-  async nothingIsLeft(runId: string): Promise<RunDetail> {
+  async nothingIsLeft(runId: string, meanwhile?: () => Promise<unknown>): Promise<RunDetail> {
     let left: readonly string[] = []
     await eventually(
       `nothing is left of run ${runId}`,
       async () => {
+        await meanwhile?.()
         const run = await this.#read(runId)
         left = leftInTable(run)
         if (left.length > 0) return undefined
