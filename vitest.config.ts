@@ -42,11 +42,13 @@ export default defineConfig({
       },
       {
         test: {
-          // npm run test:nodes: two real trainers at once, a minute on two cores that do nothing else.
-          name: 'nodes',
-          include: ['test/nodes/**/*.test.ts'],
+          // npm run test:slow: what takes minutes and seldom breaks; the rest is near the time that a change may take.
+          name: 'slow',
+          include: ['test/slow/**/*.test.ts'],
           globalSetup: ['test/support/temporary-folder.ts', 'test/support/embedded-aws.ts'],
           pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 120_000,
           hookTimeout: 240_000,
         },
       },

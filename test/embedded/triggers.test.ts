@@ -49,10 +49,9 @@ describe('a file that arrives', () => {
       code: 'DATASET_INVALID',
       from: `s3://${bucket}/incoming/flock/wrong.json`,
     })
-    expect((await client.listDatasets()).datasets).toEqual([
-      { name: 'flock', version: 2, updatedAt: expect.any(String) },
-    ])
-    expect((await rejectionOf(client.listDatasetVersions('herd'))).code).toBe('DATASET_UNKNOWN')
+    const flock = { name: 'flock', version: 2, updatedAt: expect.any(String) }
+    expect((await client.listDatasets()).datasets).toContainEqual(flock)
+    expect((await rejectionOf(client.listDatasetVersions('never-arrived'))).code).toBe('DATASET_UNKNOWN')
   })
 
   it('starts the recipe that follows, once for all that came in its window, with the newest', async () => {
