@@ -1,13 +1,13 @@
 import type { TeamNetwork } from './team-network.ts'
 
-const HOURS_A_MONTH = 730
+export const HOURS_A_MONTH = 730
 
 /** USD an hour in us-east-1, by Amazon VPC's and AWS PrivateLink's price pages; remembered, not looked up. Other regions differ little. */
-const NAT_GATEWAY_USD_PER_HOUR = 0.045
+export const NAT_GATEWAY_USD_PER_HOUR = 0.045
 const NAT_USD_PER_GB = 0.045
-const ENDPOINT_USD_PER_HOUR = 0.01
+export const ENDPOINT_USD_PER_HOUR = 0.01
 const ENDPOINT_USD_PER_GB = 0.01
-const PUBLIC_ADDRESS_USD_PER_HOUR = 0.005
+export const PUBLIC_ADDRESS_USD_PER_HOUR = 0.005
 
 export interface NetworkCost {
   /** Whether anything runs or not. */

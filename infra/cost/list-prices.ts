@@ -1,3 +1,10 @@
+import {
+  ENDPOINT_USD_PER_HOUR,
+  HOURS_A_MONTH,
+  NAT_GATEWAY_USD_PER_HOUR,
+  PUBLIC_ADDRESS_USD_PER_HOUR,
+} from '../../core/network-cost.ts'
+
 export interface ListPrice {
   readonly usd: number
   /** What one of it costs so much; a month is 730 hours. */
@@ -42,9 +49,13 @@ export const LIST_PRICES = {
   },
   key: { usd: 1, unit: 'key-month', source: page('kms') },
   secret: { usd: 0.4, unit: 'secret-month', source: page('secrets-manager') },
-  natGateway: { usd: 0.045 * 730, unit: 'gateway-month', source: page('vpc') },
-  publicIp: { usd: 0.005 * 730, unit: 'address-month', source: page('vpc') },
-  interfaceEndpoint: { usd: 0.01 * 730, unit: 'zone-month', source: page('privatelink') },
+  natGateway: { usd: NAT_GATEWAY_USD_PER_HOUR * HOURS_A_MONTH, unit: 'gateway-month', source: page('vpc') },
+  publicIp: { usd: PUBLIC_ADDRESS_USD_PER_HOUR * HOURS_A_MONTH, unit: 'address-month', source: page('vpc') },
+  interfaceEndpoint: {
+    usd: ENDPOINT_USD_PER_HOUR * HOURS_A_MONTH,
+    unit: 'zone-month',
+    source: page('privatelink'),
+  },
 } as const satisfies Record<string, ListPrice>
 
 export type PriceName = keyof typeof LIST_PRICES
