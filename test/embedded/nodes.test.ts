@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
-import type { RunDetail } from '../../core/run-view.ts'
 import { endChaos } from '../../local/chaos.ts'
 import { Deployment } from '../support/deployment.ts'
+import { nodeCodes, twoNodes } from '../support/nodes.ts'
 import { priceOf, Scenarios } from '../support/scenarios.ts'
 
 const deployment = await Deployment.open()
@@ -11,15 +11,6 @@ afterAll(async () => {
   await endChaos(deployment.port)
   await scenarios.booksBalance()
 })
-
-const twoNodes = { resources: { gpus: 0, nodes: 2 } }
-
-/** Of each training job: the exit codes of its nodes. */
-function nodeCodes({ attempts }: RunDetail) {
-  return attempts
-    .filter(({ step }) => step === 'train')
-    .map(({ executions }) => executions.map(({ node, exitCode }) => [node, exitCode]))
-}
 
 describe.concurrent('a run on two nodes', () => {
   it('trains on both, evaluates on one, and pays for each as long as it ran', async () => {

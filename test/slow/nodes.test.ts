@@ -2,11 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { RunDetail } from '../../core/run-view.ts'
 import { endChaos } from '../../local/chaos.ts'
 import { run as runCommand } from '../../local/command.ts'
 import { paths } from '../../local/paths.ts'
 import { Deployment } from '../support/deployment.ts'
+import { nodeCodes, twoNodes } from '../support/nodes.ts'
 import { Scenarios } from '../support/scenarios.ts'
 
 const deployment = await Deployment.open()
@@ -15,15 +15,6 @@ afterAll(async () => {
   await endChaos(deployment.port)
   await scenarios.booksBalance()
 })
-
-const twoNodes = { resources: { gpus: 0, nodes: 2 } }
-
-/** Of each training job: the exit codes of its nodes. */
-function nodeCodes({ attempts }: RunDetail) {
-  return attempts
-    .filter(({ step }) => step === 'train')
-    .map(({ executions }) => executions.map(({ node, exitCode }) => [node, exitCode]))
-}
 
 describe('the real trainer on two nodes', () => {
   it('trains one model on both, on the processors of this machine', async () => {
