@@ -82,8 +82,9 @@ export class Compute extends Construct {
   /** To look at jobs and to end the team's. */
   grantJobControl(grantee: IGrantable): void {
     const policy = (statement: PolicyStatement) => grantee.grantPrincipal.addToPrincipalPolicy(statement)
-    // Batch's List and Describe know no resources.
-    policy(new PolicyStatement({ actions: ['batch:DescribeJobs', 'batch:ListJobs'], resources: ['*'] }))
+    this.grantDescribeJobs(grantee)
+    // Batch's List knows no resources.
+    policy(new PolicyStatement({ actions: ['batch:ListJobs'], resources: ['*'] }))
     policy(
       new PolicyStatement({
         actions: ['batch:GetJobQueueSnapshot'],

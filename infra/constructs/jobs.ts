@@ -195,9 +195,8 @@ export class Jobs extends Construct {
     })
     // Without an upper end, so that a job may say how many nodes it has; the L2 cannot leave it out.
     const resource = definition.node.defaultChild
-    if (resource instanceof CfnJobDefinition) {
-      resource.addPropertyOverride('NodeProperties.NodeRangeProperties.0.TargetNodes', ALL_NODES)
-    }
+    if (!(resource instanceof CfnJobDefinition)) throw new Error('the job definition is none')
+    resource.addPropertyOverride('NodeProperties.NodeRangeProperties.0.TargetNodes', ALL_NODES)
     return definition
   }
 
