@@ -10,7 +10,7 @@ import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { SentEvent } from '../core/event.ts'
 import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
-import type { RecipeList, UsedRecipeDetail, Validation } from '../core/recipe-view.ts'
+import type { RecipeDetail, RecipeList, Validation } from '../core/recipe-view.ts'
 import type { RunStatus } from '../core/run.ts'
 import type { RunStatusChange } from '../core/run-events.ts'
 import type { Evaluation, Metrics, Profile } from '../core/run-files.ts'
@@ -98,7 +98,7 @@ export class Client {
   getEvents = (runId: string) =>
     this.#send<{ events: RunStatusChange[] }>('GET', `/v1/runs/${encodeURIComponent(runId)}/events`)
   listRecipes = () => this.#send<RecipeList>('GET', '/v1/recipes')
-  getRecipe = (name: string) => this.#send<UsedRecipeDetail>('GET', `/v1/recipes/${encodeURIComponent(name)}`)
+  getRecipe = (name: string) => this.#send<RecipeDetail>('GET', `/v1/recipes/${encodeURIComponent(name)}`)
   validateRecipe = (recipe: unknown) => this.#send<Validation>('POST', '/v1/recipes/validate', { recipe })
   listModels = () => this.#send<ModelList>('GET', '/v1/models')
   listModelVersions = (name: string, limit: number, cursor: string | undefined) =>

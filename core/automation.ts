@@ -1,5 +1,6 @@
 import { checkRemote, withOverrides } from './deployed-recipe.ts'
 import { RoslinError } from './errors.ts'
+import type { RecipeFiles } from './recipe-folder.ts'
 import type { Schedule } from './schedule.ts'
 import type { Team } from './team.ts'
 import { type Trigger, triggerOrigin } from './trigger.ts'
@@ -14,12 +15,11 @@ export interface Automation {
 }
 
 /**
- * @param readRecipe what the YAML file of that path holds
  * @throws RoslinError TEAM_INVALID for names given twice and for models that would train themselves for ever; RECIPE_INVALID
  */
-export function resolveAutomation(team: Team, readRecipe: (path: string) => unknown): Automation {
+export function resolveAutomation(team: Team, { read }: Pick<RecipeFiles, 'read'>): Automation {
   const recipeOf = ({ recipe, overrides }: Pick<Team['schedules'][number], 'recipe' | 'overrides'>) =>
-    checkRemote(withOverrides(readRecipe(recipe), overrides), recipe)
+    checkRemote(withOverrides(read(recipe), overrides), recipe)
   const schedules = team.schedules.map(({ overrides, recipe, ...schedule }) => ({
     ...schedule,
     source: 'file' as const,

@@ -1,9 +1,11 @@
+import { z } from 'zod'
 import { RoslinError } from './errors.ts'
-import { instanceType } from './instance-types.ts'
+import { type InstanceTypeName, instanceType } from './instance-types.ts'
 import { memoryFit } from './memory.ts'
 import { onDemandPrice, type RegionalPrice } from './prices.ts'
+import { PURCHASES } from './purchase.ts'
 import type { Recipe } from './recipe.ts'
-import type { CapacityOption } from './team-capacity.ts'
+import { type CapacityOption, reservationSchema } from './team-capacity.ts'
 
 /** A team's capacity option, and the queue its deployment gave it. */
 export interface DeployedCapacity extends CapacityOption {
@@ -12,21 +14,18 @@ export interface DeployedCapacity extends CapacityOption {
   readonly multiNodeJobDefinitionArn?: string
 }
 
-/** What is told of an option to the functions that plan: the environment of one holds 4 KB. How its machines are made is left out. */
-export function deployedCapacity(
-  { instanceType: type, purchase, waitMinutes, amiId, reservation, maxNodes }: CapacityOption,
-  jobQueueArn: string,
-): DeployedCapacity {
-  return {
-    instanceType: type,
-    purchase,
-    waitMinutes,
-    ...(amiId && { amiId }),
-    ...(reservation && { reservation }),
-    ...(maxNodes && { maxNodes }),
-    jobQueueArn,
-  }
-}
+/** The team file's capacity options as JSON, beside the code of the functions. */
+export const CAPACITY_FILE = 'capacity.json'
+
+/** Of an option in that file, what planning asks; how its machines are made is left out. */
+export const plannedOptionSchema = z.object({
+  instanceType: z.string().transform((name) => name as InstanceTypeName),
+  purchase: z.enum(PURCHASES),
+  waitMinutes: z.number(),
+  amiId: z.string().optional(),
+  reservation: reservationSchema.optional(),
+  maxNodes: z.number().optional(),
+})
 
 export type FittingCapacity<Option extends CapacityOption = DeployedCapacity> = Option & {
   /**

@@ -3,19 +3,20 @@ import { problemSchema } from './problem-schema.ts'
 import { PURCHASES } from './purchase.ts'
 import { recipeSchema } from './recipe.ts'
 
-const usedRecipeSchema = z.object({
+const recipeSummarySchema = z.object({
   name: z.string(),
+  deployed: z.boolean().describe("Whether it is in the team file's recipeFolder"),
   runs: z.int().describe('How often it was run'),
-  newestRunId: z.ulid(),
-  newestRunAt: z.iso.datetime({ offset: true }),
+  newestRunId: z.ulid().nullable(),
+  newestRunAt: z.iso.datetime({ offset: true }).nullable(),
 })
 
-export const recipeListSchema = z.object({ recipes: z.array(usedRecipeSchema).readonly() })
+export const recipeListSchema = z.object({ recipes: z.array(recipeSummarySchema).readonly() })
 export type RecipeList = z.output<typeof recipeListSchema>
 
-/** A recipe that was run, as its newest run has it. */
-export const usedRecipeDetailSchema = usedRecipeSchema.extend({ recipe: recipeSchema })
-export type UsedRecipeDetail = z.output<typeof usedRecipeDetailSchema>
+/** A recipe as it is deployed; one that is not, as its newest run has it. */
+export const recipeDetailSchema = recipeSummarySchema.extend({ recipe: recipeSchema })
+export type RecipeDetail = z.output<typeof recipeDetailSchema>
 
 /** What a run of a recipe would be: refused, or planned so. */
 export const validationSchema = z.object({

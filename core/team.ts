@@ -80,6 +80,13 @@ const fields = z.strictObject({
   retention: retentionSchema.prefault({}),
   alarms: alarmsSchema,
   dashboard: dashboardSchema,
+  recipeFolder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A folder of the project: its recipes are deployed with the API, which lists them; they name nothing on a machine',
+    ),
   logRetentionDays: z.literal([1, 7, 30, 90, 365]).default(90),
   tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
 })

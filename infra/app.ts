@@ -1,23 +1,32 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
 import { join, resolve, sep } from 'node:path'
-import { App, Validations } from 'aws-cdk-lib'
 import { parse } from 'yaml'
 import { RoslinError } from '../core/errors.ts'
 import { parseTeam, parseTeamName, type Team } from '../core/team.ts'
-import { NagChecks } from './nag-checks.ts'
-import { addTeamStacks } from './team-stacks.ts'
+import { bundleAhead } from './bundle.ts'
 
 const root = join(import.meta.dirname, '..')
 const teamsFolder = join(root, 'teams')
 
+// The CDK's own files take most of a second to compile.
+enableCompileCache(join(root, '.roslin/compile-cache'))
+
 try {
+  // The functions are bundled while the CDK is loaded: each takes a second or two.
+  const [{ App, Validations }, { NagChecks }, { addTeamStacks }] = await Promise.all([
+    import('aws-cdk-lib'),
+    import('./nag-checks.ts'),
+    import('./team-stacks.ts'),
+    bundleAhead(),
+  ])
   // Of it the CDK makes warnings alone, and it doubles the time; cfn-lint and cfn-guard hold the templates in the tests.
   const app = new App({ builtinCloudFormationValidation: false })
   addTeamStacks(app, {
     team: readTeam(app.node.tryGetContext('team')),
     codeVersion: codeVersion(),
-    readRecipe,
+    recipeFiles: { read: readRecipe, list: listRecipes },
   })
   Validations.of(app).addPlugins(new NagChecks(app))
   app.synth()
@@ -47,19 +56,31 @@ function readTeam(name: unknown): Team {
 
 /** @throws RoslinError TEAM_INVALID for a path out of the project, or where nothing can be read. */
 function readRecipe(path: string): unknown {
-  const file = resolve(root, path)
-  const problem = (why: string) =>
-    new RoslinError(
-      'TEAM_INVALID',
-      `The team file names the recipe ${path}: ${why}.`,
-      'Give the path of a recipe from the project’s folder.',
-    )
-  if (!file.startsWith(`${resolve(root)}${sep}`)) throw problem('it is not in the project')
+  const file = inProject(path)
   try {
     return parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw problem((error as Error).message)
+    throw unreadable(path, (error as Error).message)
   }
+}
+
+/** @throws RoslinError TEAM_INVALID for a path out of the project */
+function listRecipes(folder: string): readonly string[] {
+  return globSync('*.yaml', { cwd: inProject(folder) }).map((file) => join(folder, file))
+}
+
+function inProject(path: string): string {
+  const file = resolve(root, path)
+  if (file.startsWith(`${resolve(root)}${sep}`)) return file
+  throw unreadable(path, 'it is not in the project')
+}
+
+function unreadable(path: string, why: string): RoslinError {
+  return new RoslinError(
+    'TEAM_INVALID',
+    `The team file names ${path} for recipes: ${why}.`,
+    'Give a path from the project’s folder.',
+  )
 }
 
 /** The package's version and the commit, for each run's lineage. */

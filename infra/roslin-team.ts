@@ -1,4 +1,5 @@
 import { Construct } from 'constructs'
+import type { RecipeFiles } from '../core/recipe-folder.ts'
 import type { Team } from '../core/team.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import type { FlowHooks } from './constructs/hooks.ts'
@@ -11,8 +12,8 @@ export interface RoslinTeamProps {
   readonly team: Team
   /** For each run's lineage; left out, this package's version. */
   readonly codeVersion?: string
-  /** What the YAML file of a schedule's or a trigger's recipe holds; needed where the team has one. */
-  readonly readRecipe?: (path: string) => unknown
+  /** Needed where the team's schedules, triggers or recipeFolder name recipes. */
+  readonly recipeFiles?: RecipeFiles
   readonly hooks?: FlowHooks
 }
 
@@ -24,10 +25,10 @@ export class RoslinTeam extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { team, codeVersion = packageJson.version, readRecipe, hooks }: RoslinTeamProps,
+    { team, codeVersion = packageJson.version, recipeFiles, hooks }: RoslinTeamProps,
   ) {
     super(scope, id)
-    const { state, controlPlane } = addTeamStacks(this, { team, codeVersion, readRecipe, hooks })
+    const { state, controlPlane } = addTeamStacks(this, { team, codeVersion, recipeFiles, hooks })
     this.state = state
     this.controlPlane = controlPlane
   }

@@ -3,6 +3,7 @@ import { ManagedPolicy, PermissionsBoundary } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
 import { resolveAutomation } from '../core/automation.ts'
 import { RoslinError } from '../core/errors.ts'
+import { type RecipeFiles, resolveRecipeFolder } from '../core/recipe-folder.ts'
 import type { Team } from '../core/team.ts'
 import type { FlowHooks } from './constructs/hooks.ts'
 import { RolePath } from './role-path.ts'
@@ -13,8 +14,8 @@ import { StateStack } from './stacks/state-stack.ts'
 export interface TeamStacksProps {
   readonly team: Team
   readonly codeVersion: string
-  /** What the YAML file of a schedule's or a trigger's recipe holds; needed where the team has one. */
-  readonly readRecipe?: ((path: string) => unknown) | undefined
+  /** Needed where the team's schedules, triggers or recipeFolder name recipes. */
+  readonly recipeFiles?: RecipeFiles | undefined
   readonly hooks?: FlowHooks | undefined
 }
 
@@ -28,7 +29,7 @@ interface TeamStacks {
 /** A team's stacks: what must never be lost, and what can be made again. */
 export function addTeamStacks(
   scope: Construct,
-  { team, codeVersion, readRecipe = refuse, hooks }: TeamStacksProps,
+  { team, codeVersion, recipeFiles = NO_FILES, hooks }: TeamStacksProps,
 ): TeamStacks {
   const env = { region: team.region }
   const name = (stack: string) => `Roslin-${team.name}-${stack}`
@@ -44,7 +45,8 @@ export function addTeamStacks(
     stackName: name('ControlPlane'),
     description: `Roslin, team ${team.name}: flow, compute, API`,
     team,
-    automation: resolveAutomation(team, readRecipe),
+    automation: resolveAutomation(team, recipeFiles),
+    recipes: resolveRecipeFolder(team, recipeFiles),
     codeVersion,
     state,
     hooks,
@@ -75,10 +77,12 @@ export function addTeamStacks(
   return { state, controlPlane, ...(machineImage && { machineImage }) }
 }
 
+const NO_FILES: RecipeFiles = { read: refuse, list: refuse }
+
 function refuse(path: string): never {
   throw new RoslinError(
     'TEAM_INVALID',
-    `The team names the recipe ${path}, and nothing was given to read it with.`,
-    'Give readRecipe, which takes the path and gives what the file holds.',
+    `The team file names ${path}, and nothing was given to read recipes with.`,
+    'Give recipeFiles: what a file holds, and which a folder has.',
   )
 }

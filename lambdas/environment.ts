@@ -1,22 +1,10 @@
 import { z } from 'zod'
-import type { InstanceTypeName } from '../core/instance-types.ts'
+import { CAPACITY_FILE, type DeployedCapacity, plannedOptionSchema } from '../core/capacity.ts'
 import type { Deployment } from '../core/plan.ts'
-import { PURCHASES } from '../core/purchase.ts'
-import { reservationSchema } from '../core/team-capacity.ts'
 import { SHARED_BY, type SharedBy } from '../core/team-fair-share.ts'
+import { deployedFile } from './deployed-file.ts'
 
 const json = <T>(shape: z.ZodType<T>) => z.string().transform((text) => shape.parse(JSON.parse(text)))
-
-const deployedCapacity = z.object({
-  instanceType: z.string().transform((name) => name as InstanceTypeName),
-  purchase: z.enum(PURCHASES),
-  waitMinutes: z.number(),
-  amiId: z.string().optional(),
-  reservation: reservationSchema.optional(),
-  maxNodes: z.number().optional(),
-  multiNodeJobDefinitionArn: z.string().optional(),
-  jobQueueArn: z.string(),
-})
 
 const deployed = z.object({
   TEAM: z.string(),
@@ -25,7 +13,9 @@ const deployed = z.object({
   BUCKET_NAME: z.string(),
   CPU_JOB_QUEUE_ARN: z.string(),
   JOB_DEFINITION_ARNS: json(z.object({ prepare: z.string(), train: z.string(), evaluate: z.string() })),
-  CAPACITY: json(z.array(deployedCapacity)),
+  /** Of each option of the file, in its order. */
+  JOB_QUEUE_NAMES: json(z.array(z.string())),
+  MULTI_NODE_JOB_DEFINITION_NAMES: json(z.array(z.string().nullable())),
   CODE_VERSION: z.string(),
   TRAINER_IMAGE: z.string(),
 })
@@ -46,10 +36,31 @@ export function deployment(): Deployment {
     bucket: variables.BUCKET_NAME,
     cpuJobQueueArn: variables.CPU_JOB_QUEUE_ARN,
     jobDefinitionArns: variables.JOB_DEFINITION_ARNS,
-    capacity: variables.CAPACITY,
+    capacity: deployedCapacity(variables),
     codeVersion: variables.CODE_VERSION,
     trainerImage: variables.TRAINER_IMAGE,
   }
+}
+
+function deployedCapacity(variables: z.output<typeof deployed>): readonly DeployedCapacity[] {
+  return deployedFile(CAPACITY_FILE, z.array(plannedOptionSchema)).map((option, index) => {
+    const jobQueue = variables.JOB_QUEUE_NAMES[index]
+    const multiNode = variables.MULTI_NODE_JOB_DEFINITION_NAMES[index]
+    if (!jobQueue)
+      throw new Error(`JOB_QUEUE_NAMES has none for option ${index}: deploy the team's stacks again.`)
+    return {
+      ...option,
+      jobQueueArn: renamed(variables.CPU_JOB_QUEUE_ARN, jobQueue),
+      ...(multiNode && {
+        multiNodeJobDefinitionArn: renamed(variables.JOB_DEFINITION_ARNS.train, multiNode),
+      }),
+    }
+  })
+}
+
+/** The ARN of another one of the same kind, account and region. */
+function renamed(arn: string, name: string): string {
+  return `${arn.slice(0, arn.indexOf('/') + 1)}${name}`
 }
 
 /** What the team may spend in a month; undefined where its file sets no limit. */

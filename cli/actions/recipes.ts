@@ -34,13 +34,14 @@ export async function validateRecipe(path: string, options: DeploymentOptions): 
 }
 
 function recipesTable({ recipes }: RecipeList): string {
-  const rows = recipes.map(({ name, runs, newestRunAt, newestRunId }) => [
+  const rows = recipes.map(({ name, deployed, runs, newestRunAt, newestRunId }) => [
     name,
+    deployed ? 'yes' : '',
     String(runs),
-    newestRunAt.slice(0, 16).replace('T', ' '),
-    newestRunId,
+    newestRunAt?.slice(0, 16).replace('T', ' ') ?? '',
+    newestRunId ?? '',
   ])
-  return table(['recipe', 'runs', 'newest', 'run'], rows)
+  return table(['recipe', 'deployed', 'runs', 'newest', 'run'], rows)
 }
 
 function planPage({ plan }: Validation): string {

@@ -5,11 +5,11 @@ export function addRecipesCommand(program: Command): void {
   const recipes = program.command('recipes').description('what runs are started from')
 
   deploymentCommand(recipes, 'list')
-    .description('the recipes that were run')
+    .description('the recipes that are deployed or were run')
     .action(async (options) => (await import('../actions/recipes.ts')).listRecipes(options))
 
   deploymentCommand(recipes, 'get')
-    .description('one, as its newest run has it')
+    .description('one as it is deployed, else as its newest run has it')
     .argument('<name>', "the recipe's name")
     .action(async (name, options) => (await import('../actions/recipes.ts')).getRecipe(name, options))
 

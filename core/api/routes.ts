@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.ts'
 import { estimateRequestSchema, estimateSchema } from '../estimate-schema.ts'
 import { modelListSchema, modelVersionListSchema, modelVersionSchema } from '../model-view.ts'
 import { limitsPatchSchema, slugSchema } from '../recipe.ts'
-import { recipeListSchema, usedRecipeDetailSchema, validationSchema } from '../recipe-view.ts'
+import { recipeDetailSchema, recipeListSchema, validationSchema } from '../recipe-view.ts'
 import { STEPS } from '../run.ts'
 import { runStatusChangeSchema } from '../run-events.ts'
 import { evaluationSchema, metricsSchema, profileSchema } from '../run-files.ts'
@@ -150,14 +150,14 @@ export const ROUTES = {
   }),
   listRecipes: get('/v1/recipes', {
     tag: 'Recipes',
-    summary: 'The recipes that were run, each with its newest run',
+    summary: 'The recipes that are deployed, and those that were run, each with its newest run',
     answer: recipeListSchema,
   }),
   getRecipe: get('/v1/recipes/{name}', {
     tag: 'Recipes',
-    summary: 'A recipe, as its newest run has it',
+    summary: 'A recipe as it is deployed; one that is not, as its newest run has it',
     params: named,
-    answer: usedRecipeDetailSchema,
+    answer: recipeDetailSchema,
     errors: ['RECIPE_NOT_FOUND'],
   }),
   validateRecipe: post('/v1/recipes/validate', {

@@ -8,6 +8,8 @@ import { type ILogGroup, LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import { INCOMING } from '../../core/dataset-version.ts'
+import type { Recipe } from '../../core/recipe.ts'
+import { RECIPES_FILE } from '../../core/recipe-folder.ts'
 import { stopFile } from '../../core/storage-layout.ts'
 import type { Trigger } from '../../core/trigger.ts'
 import type { Compute } from './compute.ts'
@@ -24,6 +26,7 @@ export interface ApiProps {
   readonly flow: Flow
   readonly schedules: Schedules
   readonly triggers: readonly Trigger[]
+  readonly recipes: readonly Recipe[]
   readonly compute: Compute
   readonly functionDefaults: FunctionDefaults
 }
@@ -52,6 +55,7 @@ export class Api extends Construct {
       flow,
       schedules,
       triggers,
+      recipes,
       compute,
       functionDefaults: defaults,
     } = props
@@ -59,7 +63,7 @@ export class Api extends Construct {
       entry: 'api/handler.ts',
       defaults,
       environment: { STATE_MACHINE_ALIAS_ARN: flow.aliasArn, JOB_LOG_GROUP_NAME: jobLogGroup.logGroupName },
-      files: triggersFile(triggers),
+      files: { ...triggersFile(triggers), [RECIPES_FILE]: JSON.stringify(recipes) },
       memoryMiB: MEMORY_MIB,
       timeout: Duration.seconds(29),
     })

@@ -15,7 +15,7 @@ import {
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import { type DeployedCapacity, deployedCapacity, optionName } from '../../core/capacity.ts'
+import { optionName } from '../../core/capacity.ts'
 import { shares } from '../../core/fair-share.ts'
 import { instanceType } from '../../core/instance-types.ts'
 import { onDemandPrice } from '../../core/prices.ts'
@@ -49,7 +49,8 @@ const CPU = {
 /** A queue for Prepare, and one for each of the team's capacity options; all scale to nothing. */
 export class Compute extends Construct {
   readonly cpuJobQueue: IJobQueue
-  readonly capacity: readonly DeployedCapacity[]
+  /** In the order of the capacity options. */
+  readonly capacityJobQueues: readonly IJobQueue[]
   readonly jobQueues: readonly IJobQueue[]
   readonly #team: string
 
@@ -64,19 +65,17 @@ export class Compute extends Construct {
     const schedulingPolicy = fairShare && this.#schedulingPolicy(fairShare)
     const common = { network, instanceRole, schedulingPolicy }
     this.cpuJobQueue = new ScalingQueue(this, 'Cpu', { ...CPU, ...common }).jobQueue
-    const options = capacity.map((option) => {
+    this.capacityJobQueues = capacity.map((option) => {
       this.#sayScaleDown(option, region)
       // Named by what it is: another order in the team file replaces nothing.
-      const { jobQueue } = new ScalingQueue(this, optionName(option), {
+      return new ScalingQueue(this, optionName(option), {
         ...common,
         // What one job may ask for it must be able to get.
         maxVcpus: Math.max(maxVcpus, vcpusOfLargestJob(option)),
         ...machineOf(option, region),
-      })
-      return { option, jobQueue }
+      }).jobQueue
     })
-    this.capacity = options.map(({ option, jobQueue }) => deployedCapacity(option, jobQueue.jobQueueArn))
-    this.jobQueues = [this.cpuJobQueue, ...options.map(({ jobQueue }) => jobQueue)]
+    this.jobQueues = [this.cpuJobQueue, ...this.capacityJobQueues]
   }
 
   /** To look at jobs and to end the team's. */

@@ -10,6 +10,8 @@ import { RUNTIME } from './libraries.ts'
 export interface FunctionDefaults {
   readonly logRetentionDays: RetentionDays
   readonly environment: Readonly<Record<string, string>>
+  /** Beside the code of each: name → text. */
+  readonly files: Readonly<Record<string, string>>
   readonly libraries: ILayerVersion
 }
 
@@ -18,7 +20,6 @@ export interface HandlerProps {
   readonly entry: string
   readonly defaults: FunctionDefaults
   readonly environment?: Readonly<Record<string, string>>
-  /** Beside its code: name → text. */
   readonly files?: Readonly<Record<string, string>>
   readonly memoryMiB?: number
   readonly timeout?: Duration
@@ -35,7 +36,7 @@ export class Handler extends LambdaFunction {
     const role = new Role(scope, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     logGroup.grantWrite(role)
     super(scope, id, {
-      code: Code.fromAsset(bundleOf(props.entry, props.files)),
+      code: Code.fromAsset(bundleOf(props.entry, { ...props.defaults.files, ...props.files })),
       handler: 'index.handler',
       role,
       logGroup,

@@ -1,6 +1,8 @@
-import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { CfnOutput, Fn, Stack, type StackProps } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { Automation } from '../../core/automation.ts'
+import { CAPACITY_FILE } from '../../core/capacity.ts'
+import type { Recipe } from '../../core/recipe.ts'
 import type { Team } from '../../core/team.ts'
 import { Api } from '../constructs/api.ts'
 import { Compute } from '../constructs/compute.ts'
@@ -22,6 +24,7 @@ import type { StateStack } from './state-stack.ts'
 export interface ControlPlaneStackProps extends StackProps {
   readonly team: Team
   readonly automation: Automation
+  readonly recipes: readonly Recipe[]
   readonly codeVersion: string
   readonly state: StateStack
   readonly hooks?: FlowHooks | undefined
@@ -56,20 +59,27 @@ export class ControlPlaneStack extends Stack {
       capacity: team.capacity,
     })
     props.state.images.grantPull(jobs.executionRole)
-    const capacity = compute.capacity.map((option) => ({
-      ...option,
-      multiNodeJobDefinitionArn: jobs.multiNodeDefinitionArn(option),
-    }))
     const functionDefaults = {
       logRetentionDays: team.logRetentionDays,
       libraries: new Libraries(this, 'Libraries'),
+      // Larger than an environment may be.
+      files: { [CAPACITY_FILE]: JSON.stringify(team.capacity) },
       environment: {
         TEAM: team.name,
         TABLE_NAME: table.tableName,
         BUCKET_NAME: bucket.bucketName,
         CPU_JOB_QUEUE_ARN: compute.cpuJobQueue.jobQueueArn,
         JOB_DEFINITION_ARNS: this.toJsonString(jobs.definitionArns),
-        CAPACITY: this.toJsonString(capacity),
+        // Of each option in capacity.json, in its order. By name: an environment has 4 KB.
+        JOB_QUEUE_NAMES: this.toJsonString(
+          compute.capacityJobQueues.map(({ jobQueueArn }) => nameIn(jobQueueArn)),
+        ),
+        MULTI_NODE_JOB_DEFINITION_NAMES: this.toJsonString(
+          team.capacity.map((option) => {
+            const arn = jobs.multiNodeDefinitionArn(option)
+            return arn ? nameIn(arn) : null
+          }),
+        ),
         CODE_VERSION: codeVersion,
         TRAINER_IMAGE: jobs.imageName,
         CONCURRENT_RUNS: String(team.limits.concurrentRuns),
@@ -132,6 +142,7 @@ export class ControlPlaneStack extends Stack {
       flow,
       schedules,
       triggers,
+      recipes: props.recipes,
       compute,
       functionDefaults,
     })
@@ -157,4 +168,9 @@ export class ControlPlaneStack extends Stack {
     new CfnOutput(this, 'ApiUrl', { value: this.api.url })
     new CfnOutput(this, 'StateMachineAliasArn', { value: flow.aliasArn })
   }
+}
+
+/** Of `arn:…:job-queue/name` the name; of a job definition with its revision. */
+function nameIn(arn: string): string {
+  return Fn.select(1, Fn.split('/', arn))
 }

@@ -1,26 +1,47 @@
+import { z } from 'zod'
 import { monthOf } from '../../core/budget.ts'
+import { inBucket } from '../../core/deployed-recipe.ts'
 import { RoslinError } from '../../core/errors.ts'
 import type { Plan } from '../../core/plan.ts'
-import { parseRecipe } from '../../core/recipe.ts'
+import { parseRecipe, recipeSchema } from '../../core/recipe.ts'
+import { RECIPES_FILE } from '../../core/recipe-folder.ts'
 import type { Validation } from '../../core/recipe-view.ts'
 import { ledger, runs } from '../clients.ts'
+import { deployedFile } from '../deployed-file.ts'
 import { deployment, variable } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
 import { termsOf } from '../start-run.ts'
 import type { Handlers } from './serve.ts'
 
-const listRecipes: Handlers['listRecipes'] = async () => ({
-  recipes: await ledger.usedRecipes(variable('TEAM')),
-})
+const NEVER_RUN = { runs: 0, newestRunId: null, newestRunAt: null }
+
+const listRecipes: Handlers['listRecipes'] = async () => {
+  const deployed = new Set(deployedRecipes().map(({ name }) => name))
+  const used = await ledger.usedRecipes(variable('TEAM'))
+  const run = new Set(used.map(({ name }) => name))
+  const recipes = [
+    ...used.map((recipe) => ({ ...recipe, deployed: deployed.has(recipe.name) })),
+    ...[...deployed].filter((name) => !run.has(name)).map((name) => ({ name, ...NEVER_RUN, deployed: true })),
+  ]
+  return { recipes: recipes.sort((a, b) => (a.name < b.name ? -1 : 1)) }
+}
 
 const getRecipe: Handlers['getRecipe'] = async ({ params: { name } }) => {
   const used = await ledger.usedRecipe(variable('TEAM'), name)
+  const deployed = deployedRecipes().find((recipe) => recipe.name === name)
+  if (deployed) {
+    return {
+      ...(used ?? { name, ...NEVER_RUN }),
+      deployed: true,
+      recipe: inBucket(deployed, variable('BUCKET_NAME')),
+    }
+  }
   const newest = used && (await runs.get(used.newestRunId))
-  if (newest) return { ...used, recipe: newest.run.recipe }
+  if (newest) return { ...used, deployed: false, recipe: newest.run.recipe }
   throw new RoslinError(
     'RECIPE_NOT_FOUND',
-    `No run had a recipe named ${name}.`,
-    'GET /v1/recipes lists those that were run.',
+    `No recipe named ${name} is deployed, and no run had one.`,
+    'GET /v1/recipes lists those there are.',
   )
 }
 
@@ -37,6 +58,9 @@ const validateRecipe: Handlers['validateRecipe'] = async ({ body, request }) => 
     return { refusal: error.toProblem(), plan: null }
   }
 }
+
+/** Those of the team file's recipeFolder. */
+const deployedRecipes = () => deployedFile(RECIPES_FILE, z.array(recipeSchema))
 
 export const recipeHandlers = { listRecipes, getRecipe, validateRecipe }
 

@@ -15,7 +15,7 @@ const readRecipe = (path: string) => minimalRecipe({ name: path.replace(/^.*\/|\
 
 function resolve(fields: Readonly<Record<string, unknown>>, read: (path: string) => unknown = readRecipe) {
   const capacity = [{ instanceType: 'm7i.2xlarge' }]
-  return resolveAutomation(parseTeam({ name: 'speech', region: 'us-east-1', capacity, ...fields }), read)
+  return resolveAutomation(parseTeam({ name: 'speech', region: 'us-east-1', capacity, ...fields }), { read })
 }
 
 describe("the team file's schedules", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { baseModelFacts } from '../../core/base-model.ts'
-import { deployedCapacity } from '../../core/capacity.ts'
+import { plannedOptionSchema } from '../../core/capacity.ts'
 import { contentKey, makePlan, type PinnedInputs, planSchema } from '../../core/plan.ts'
 import { checkPromptLengths } from '../../core/prompt-length.ts'
 import type { Recipe } from '../../core/recipe.ts'
@@ -155,9 +155,10 @@ describe('a content key', () => {
 })
 
 describe('the recipes in the repository', () => {
-  const example = checkedInTeam('example').capacity.map((option) =>
-    deployedCapacity(option, capacityOption(option.instanceType).jobQueueArn),
-  )
+  const example = checkedInTeam('example').capacity.map((option) => ({
+    ...plannedOptionSchema.parse(option),
+    jobQueueArn: capacityOption(option.instanceType).jobQueueArn,
+  }))
 
   it.each([...recipes.keys()])('%s has the name of its file and plans for teams/example.yaml', (name) => {
     const made = checkedInRecipe(name)

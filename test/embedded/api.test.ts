@@ -211,7 +211,7 @@ describe('what was run', () => {
     expect(second.runs[0]).not.toHaveProperty('recipe')
 
     expect((await get('/v1/recipes')).recipes).toContainEqual(
-      expect.objectContaining({ name: 'listed', runs: 3, newestRunId: newer.runId }),
+      expect.objectContaining({ name: 'listed', deployed: false, runs: 3, newestRunId: newer.runId }),
     )
     expect(await get('/v1/recipes/listed')).toMatchObject({ recipe: { name: 'listed' }, runs: 3 })
     expect((await get('/v1/models')).models).toContainEqual(
@@ -232,6 +232,16 @@ describe('what was run', () => {
       failure: { step: 'train' },
     })
     expect(await get(`/v1/runs/${good.runId}/profile?node=7`)).toMatchObject({ code: 'NOT_READY' })
+  })
+
+  it("has the recipes of the team file's folder, whether they were run or not, with the bucket's name", async () => {
+    expect((await get('/v1/recipes')).recipes).toContainEqual(
+      expect.objectContaining({ name: 'follow', deployed: true }),
+    )
+    expect(await get('/v1/recipes/follow')).toMatchObject({
+      deployed: true,
+      recipe: { dataset: { source: `s3://${deployment.bucket}/incoming/flock/flock.json` } },
+    })
   })
 
   it.each([

@@ -120,7 +120,7 @@ describe('roslin, for what the API has beside runs', () => {
     ['models list', () => ['models', 'list'], /shown +│ 1 /],
     ['models versions', () => ['models', 'versions', 'shown'], /shown@1 +│.*s3:\/\//],
     ['models get', () => ['models', 'get', 'shown@1'], /model {5}shown@1\n[\s\S]*licence {3}commercial use/],
-    ['recipes list', () => ['recipes', 'list'], /shown +│ 1 /],
+    ['recipes list', () => ['recipes', 'list'], /follow +│ yes[\s\S]*shown +│ +│ 1 /],
     ['recipes get', () => ['recipes', 'get', 'shown'], /^name: shown$/m],
     [
       'recipes validate',

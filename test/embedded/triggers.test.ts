@@ -25,7 +25,7 @@ async function started(kind: string): Promise<RunDetail[]> {
 }
 
 beforeAll(async () => {
-  // What recipes/follow.yaml names.
+  // What recipes/deployed/follow.yaml names.
   await deployment.put('base/small/config.json', JSON.stringify({ max_position_embeddings: 2048 }))
 })
 

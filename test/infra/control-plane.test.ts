@@ -91,7 +91,8 @@ describe('the functions', () => {
       'BUCKET_NAME',
       'CPU_JOB_QUEUE_ARN',
       'JOB_DEFINITION_ARNS',
-      'CAPACITY',
+      'JOB_QUEUE_NAMES',
+      'MULTI_NODE_JOB_DEFINITION_NAMES',
     ]
     expect(Object.keys(Properties.Environment.Variables)).toEqual(
       expect.arrayContaining([...names, 'CODE_VERSION', 'TRAINER_IMAGE']),

@@ -95,12 +95,9 @@ describe('a team with an option of several nodes', () => {
   it('tells the functions that plan which definition is whose', () => {
     const [, plan] =
       resourcesOf(controlPlane, 'AWS::Lambda::Function').find(([id]) => id.startsWith('FlowPlan')) ?? []
-    const parts: (string | { Ref?: string })[] =
-      plan?.Properties.Environment.Variables.CAPACITY['Fn::Join'][1] ?? []
-    const text = parts.map((part) => (typeof part === 'object' ? part.Ref : part)).join('')
-    const [withNodes, withoutNodes] = JSON.parse(text)
-    expect(withNodes).toMatchObject({ maxNodes: 2, multiNodeJobDefinitionArn: definition?.[0] })
-    expect(withoutNodes).not.toHaveProperty('multiNodeJobDefinitionArn')
+    const names = plan?.Properties.Environment.Variables.MULTI_NODE_JOB_DEFINITION_NAMES['Fn::Join'][1]
+    const name = { 'Fn::Select': [1, { 'Fn::Split': ['/', { Ref: definition?.[0] }] }] }
+    expect(names).toEqual(['["', name, '",null]'])
   })
 
   it('lets as many machines start as one job may need', () => {

@@ -51,19 +51,23 @@ describe('the teams', () => {
   })
 })
 
-/** The largest team file that there may be: eight capacity options. */
+/** The largest team file that there may be: eight capacity options, each for jobs of several machines, half of them reserved. */
 function largest() {
+  const reservation = { id: 'cr-0123456789abcdef0', kind: 'capacity-block', zone: 'us-east-1a' }
   const types = Object.entries<InstanceType>(INSTANCE_TYPES).filter(
     ([, { gpu }]) => gpu?.architecture !== 'volta',
   )
   const capacity = types
     .flatMap(([instanceType]) => [
-      { instanceType, purchase: 'spot' },
-      { instanceType, purchase: 'on-demand' },
+      { instanceType, maxNodes: 64 },
+      { instanceType, maxNodes: 64, purchase: 'reserved', reservation },
     ])
     .slice(0, 8)
   expect(capacity).toHaveLength(8)
-  return synthesise({ ...teamFiles.get('default'), name: 'largest-team-there-1', capacity }).controlPlane
+  const network = { kind: 'private', zones: ['us-east-1a', 'us-east-1b'] }
+  const fairShare = { by: 'recipe' }
+  const names = { name: 'largest-team-there-1', network, fairShare }
+  return synthesise({ ...teamFiles.get('default'), ...names, capacity }).controlPlane
 }
 
 describe('the quotas of AWS’s services', () => {

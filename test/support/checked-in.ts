@@ -8,14 +8,14 @@ export const root = join(import.meta.dirname, '../..')
 
 /** The recipes that the repository ships: file name without .yaml → recipe. */
 export const recipes: ReadonlyMap<string, Recipe> = new Map(
-  globSync('recipes/*.yaml', { cwd: root })
-    .sort()
+  globSync('recipes/{,deployed/}*.yaml', { cwd: root })
+    .sort((a, b) => (basename(a) < basename(b) ? -1 : 1))
     .map((file) => [basename(file, '.yaml'), parseRecipe(parse(readFileSync(join(root, file), 'utf8')))]),
 )
 
 export function checkedInRecipe(name: string): Recipe {
   const recipe = recipes.get(name)
-  if (!recipe) throw new Error(`no recipes/${name}.yaml`)
+  if (!recipe) throw new Error(`no recipe ${name}`)
   return recipe
 }
 

@@ -39,10 +39,8 @@ export const QUOTAS: readonly Quota[] = [
     measure: most('AWS::IAM::Role', ({ ManagedPolicyArns = [] }) => ManagedPolicyArns.length),
   },
   {
-    // Nearly all of it are the team's capacity options, and there is a most of those.
     what: 'bytes of a function’s environment',
     limit: 4096,
-    share: 0.85,
     measure: most('AWS::Lambda::Function', ({ Environment }) => rendered(Environment?.Variables).length),
   },
   {
@@ -114,12 +112,14 @@ function rendered(value: unknown): string {
     if (more.length > 0 || !/^(Ref$|Fn::)/.test(name)) {
       return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, text(inner)]))
     }
+    if (name === 'Fn::Select') return splitOf(content[1]['Fn::Split'])[content[0]]
     if (name === 'Fn::Join') return content[1].map(text).join(content[0])
     if (name === 'Fn::Base64') return text(content)
     if (name === 'Ref' && content.startsWith('AWS::')) return 'us-east-1-aws'
     if (name === 'Fn::ImportValue') return IMPORTED_NAME
     return arnOf(String([content].flat()[0]))
   }
+  const splitOf = ([separator, whole]: [string, unknown]) => String(text(whole)).split(separator)
   const found = text(value ?? '')
   return typeof found === 'string' ? found : JSON.stringify(found)
 }

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { App, type Stack } from 'aws-cdk-lib'
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions'
 import { parse } from 'yaml'
+import type { RecipeFiles } from '../../core/recipe-folder.ts'
 import { parseTeam } from '../../core/team.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
@@ -50,7 +51,7 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
   const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team: parseTeam(team),
     codeVersion: '0.1.0+test',
-    readRecipe,
+    recipeFiles,
   })
   return {
     state: Template.fromStack(state),
@@ -64,14 +65,18 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
 /** Team demo with the machines and the network of another, for the embedded AWS: the folder for `cdk --app`. */
 export function synthesiseDemo(other: Readonly<Record<string, unknown>>): string {
   const read = (path: string) => parse(readFileSync(join(root, path), 'utf8'))
-  const { name, trainerImage, schedules, triggers, encryption } = read('teams/demo.yaml')
+  const { name, trainerImage, recipeFolder, schedules, triggers, encryption } = read('teams/demo.yaml')
   // What is encrypted how is not changed afterwards, and the embedded AWS makes no machine images.
   const { machineImage: _, encryption: __, ...platform } = other
-  const team = parseTeam({ ...platform, name, trainerImage, schedules, triggers, encryption })
+  const team = parseTeam({ ...platform, name, trainerImage, recipeFolder, schedules, triggers, encryption })
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-demo-'))
   // As the command line makes templates.
   const app = newApp(outdir, { 'aws:cdk:enable-path-metadata': true })
-  addTeamStacks(app, { team, codeVersion: '0.1.0+test', readRecipe: read })
+  addTeamStacks(app, {
+    team,
+    codeVersion: '0.1.0+test',
+    recipeFiles: { read, list: (folder) => globSync(`${folder}/*.yaml`, { cwd: root }) },
+  })
   return app.synth().directory
 }
 
@@ -85,9 +90,10 @@ export function newApp(outdir: string, moreContext: Readonly<Record<string, unkn
   })
 }
 
-/** One that a team file's schedules and triggers may name. */
-export function readRecipe(path: string): unknown {
-  return minimalRecipe({ name: basename(path, '.yaml') })
+/** Those that a team file may name: each is named as its file, and a folder has two. */
+export const recipeFiles: RecipeFiles = {
+  read: (path) => minimalRecipe({ name: basename(path, '.yaml') }),
+  list: (folder) => [`${folder}/parrot.yaml`, `${folder}/finch.yaml`],
 }
 
 export function resourcesOf(template: Template, type?: string): [id: string, resource: Resource][] {

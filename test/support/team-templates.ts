@@ -8,7 +8,7 @@ import { parseTeam } from '../../core/team.ts'
 import { NagChecks } from '../../infra/nag-checks.ts'
 import { addTeamStacks } from '../../infra/team-stacks.ts'
 import { root } from './checked-in.ts'
-import { newApp, readRecipe } from './stacks.ts'
+import { newApp, recipeFiles } from './stacks.ts'
 
 export interface TeamTemplates {
   readonly name: string
@@ -38,7 +38,7 @@ export function templatesOf(name: string): TeamTemplates {
   const { state, controlPlane, machineImage } = addTeamStacks(app, {
     team,
     codeVersion: '0.1.0+test',
-    readRecipe,
+    recipeFiles,
   })
   Validations.of(app).addPlugins(new NagChecks(app))
   app.synth()

@@ -13,7 +13,7 @@ export const everyRole = (name: string) => ({
     viewers: ['arn:aws:iam::111122223333:role/readers'],
   },
   secrets: { huggingFaceToken: `${name}/hugging-face` },
-  triggers: [{ model: 'base', recipe: 'recipes/follow.yaml' }],
+  triggers: [{ model: 'base', recipe: 'recipes/deployed/follow.yaml' }],
 })
 
 export interface TwoTeams {
