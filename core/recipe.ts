@@ -124,7 +124,9 @@ const training = z.strictObject({
   precision: z
     .enum(['auto', 'fp32', 'fp16', 'bf16'])
     .default('auto')
-    .describe('auto: bf16 where the GPU has it, else fp16; fp32 on CPU'),
+    .describe(
+      'auto: bf16 where the GPU has it, else fp16; fp32 on a CPU, which can be told bf16 where it has AMX or AVX512-BF16',
+    ),
   sharding: z
     .enum(['auto', 'none', 'zero2', 'zero3', 'zero3-offload'])
     .default('auto')

@@ -13,7 +13,7 @@ import pytest
 import torch.distributed as distributed
 from conftest import ROWS, Child, Run, child_environment
 
-from roslin_trainer import build_engine
+from roslin_trainer import build_engine, host
 from roslin_trainer.compat import TORCH
 from roslin_trainer.inputs import Inputs, fetch_complete
 from roslin_trainer.preflight.communication import end_communication
@@ -32,6 +32,7 @@ ACCUMULATING = {"epochs": 1, "batchSizePerGpu": 2, "gradientAccumulationSteps": 
 TRAININGS = {
     "lora": {"method": "lora", "sharding": "auto", **ACCUMULATING},
     "zero2": {"method": "full", "sharding": "zero2", **ACCUMULATING},
+    "bf16": {"method": "full", "sharding": "auto", "precision": "bf16", **ACCUMULATING},
     "qlora": {"method": "qlora", "sharding": "auto", **ACCUMULATING},
     "with dropout": {"method": "lora", "epochs": 6, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}},
 }
@@ -75,6 +76,8 @@ def start_rank(rank: int, port: int, runs: list[Run]) -> Child:
 
 
 def train_all(runs: list[Run]) -> int:
+    # Whatever this machine's processor does in one instruction.
+    host.has_bf16 = lambda: True
     for run in runs:
         run_rank(run.plan, Inputs(run.root / "scratch"), StopSignal(), lambda error: os._exit(22))
         # They know each other from then on.
@@ -106,6 +109,14 @@ def test_two_ranks_train_as_one_process(trained, make_run, name):
     one.step("prepare")
     assert one.step("train") == 0
     assert_same_training(trained[name].json("metrics.json"), one.json("metrics.json"))
+
+
+def test_two_ranks_in_bf16_train_nearly_as_one_process_in_fp32(trained, make_run):
+    one = make_run(name="one", training={**TRAININGS["bf16"], "precision": "fp32", "batchSizePerGpu": 4})
+    one.step("prepare")
+    assert one.step("train") == 0
+    found, expected = (run.json("metrics.json")["series"]["loss"] for run in (trained["bf16"], one))
+    assert found != expected and found == pytest.approx(expected, rel=2e-2)
 
 
 def start_machine(run: Run, name: str, ranks: int, **environment: str) -> Child:

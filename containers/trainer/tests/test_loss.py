@@ -72,6 +72,24 @@ def test_accumulation_is_a_mean_over_tokens(make_run, model_folders, rows):
     assert_same(gradients(model), expected)
 
 
+@needs_packs
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_bf16_on_a_cpu_is_near_and_keeps_weights_and_gradients_in_32_bits(
+    make_run, model_folders, rows, architecture
+):
+    folder = model_folders[architecture]
+    reference = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    expected_loss, expected = reference_gradients(reference, rows)
+    model = load_model(folder, "test", torch.float32, attention=PACKED_ATTENTION)
+    engine = TorchEngine(model, make_run().plan.training, torch.bfloat16)
+    step_tokens = sum(row.supervised_tokens for row in rows)
+    loss = engine.accumulate(rows, step_tokens, True).item() / step_tokens
+    assert loss != expected_loss and loss == pytest.approx(expected_loss, rel=1e-3)
+    for name, gradient in gradients(model).items():
+        assert gradient.dtype == model.get_parameter(name).dtype == torch.float32
+        assert torch.cosine_similarity(gradient.flatten(), expected[name].flatten(), 0) > 0.99, name
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_cross_entropy_in_chunks_is_that_of_pytorch_in_32_bits(monkeypatch, dtype):
     monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 7 * 50)

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from fake_nvml import build_fake_nvml, run_with
 from transformers import GPTJConfig
 
+from roslin_trainer import host
 from roslin_trainer.errors import TrainerError, as_trainer_error
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.nvml import Gpu
@@ -44,6 +45,7 @@ def machine(name: str, memory_gib: int, capability: tuple[int, int], count: int 
             torch_gpus=count,
             torch_architectures=ARCHITECTURES,
             nodes=1,
+            cpu_has_bf16=False,
             memory_bytes=768 * GIB,
             scratch=Path("/scratch"),
             scratch_free_bytes=900 * GIB,
@@ -275,13 +277,38 @@ def test_bf16_is_refused_where_the_recipe_demands_what_the_gpu_has_not(make_plan
     assert refused(make_plan(gpus=0, precision="bf16"), CPU).exit_code == ExitCode.PRECISION_UNSUPPORTED
 
 
+def test_cpu_with_bf16_trains_in_it_when_the_recipe_says_so_and_in_fp32_by_itself(make_plan):
+    modern = replace(CPU, cpu_has_bf16=True)
+    assert check_precision(make_plan(gpus=0, precision="bf16"), modern) == "bf16 (as the recipe says)"
+    assert check_precision(make_plan(gpus=0), modern).startswith("fp32 ")
+    assert refused(make_plan(gpus=0, precision="fp16"), modern).code == "PRECISION_UNSUPPORTED"
+
+
+@pytest.mark.parametrize(
+    ("processors", "has"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 sha_ni", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile amx_int8", True),
+        ("Features\t: fp asimd bf16 i8mm", True),
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
+        (None, False),
+    ],
+    ids=["avx512", "amx", "graviton3", "older", "not-linux"],
+)
+def test_bf16_of_a_cpu_is_read_from_its_flags(monkeypatch, tmp_path, processors, has):
+    monkeypatch.setattr(host, "PROCESSORS", tmp_path / "cpuinfo")
+    if processors:
+        host.PROCESSORS.write_text(processors)
+    assert host.has_bf16() is has
+
+
 @pytest.mark.parametrize(
     ("found", "gpus", "said"),
     [
         (V100, 8, "fp16 (Tesla V100-SXM2-32GB has no bf16; loss scaling is on)"),
         (T4, 4, "fp16 (Tesla T4 has no bf16; loss scaling is on)"),
         (A100, 8, "bf16 (NVIDIA A100-SXM4-40GB has bf16)"),
-        (CPU, 0, "fp32 (a CPU trains in fp32)"),
+        (CPU, 0, "fp32 (on a CPU, unless the recipe says bf16)"),
     ],
     ids=["v100", "t4", "a100", "cpu"],
 )
@@ -339,7 +366,7 @@ def test_refusal_of_s3_is_told_from_its_failure_in_every_step(code, exit_code):
 
 
 def test_preflight_comes_before_anything_is_fetched(make_run, capsys):
-    run = make_run(training={"precision": "bf16"})
+    run = make_run(training={"precision": "fp16"})
     run.step("prepare")
     assert run.step("train") == ExitCode.PRECISION_UNSUPPORTED
     assert not (run.folder / "profile").exists() and not (run.folder / "metrics.json").exists()

@@ -45,6 +45,17 @@ def test_the_base_is_in_4_bits_and_its_head_is_not(model_folders, quantisation):
     assert weight.dtype == torch.uint8 and weight.quant_type == "nf4" and weight.quant_state.nested
 
 
+def test_evaluation_leaves_weights_in_4_bits_as_training_reads_them(model_folders, quantisation):
+    model = load_quantised(model_folders["neox"], "neox", torch.float32)
+    for module in model.modules():
+        # As on a CPU with AVX512-BF16, where bitsandbytes has another layout for inference.
+        assert not getattr(module, "support_avx512bf16_for_cpu", False)
+    before = model.gpt_neox.layers[0].mlp.dense_4h_to_h.weight.clone()
+    with torch.no_grad():
+        model.eval()(torch.tensor([[5, 6, 7]]))
+    assert torch.equal(model.gpt_neox.layers[0].mlp.dense_4h_to_h.weight, before)
+
+
 @pytest.mark.parametrize("architecture", CONFIGS)
 def test_merged_lora_computes_what_base_and_adapters_do(make_run, architecture, tmp_path):
     run, adapters = trained_adapters(make_run, architecture, "lora", tmp_path)

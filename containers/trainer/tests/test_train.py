@@ -38,6 +38,23 @@ def test_training_lowers_the_loss_and_publishes_a_model(make_run, architecture, 
     assert AutoTokenizer.from_pretrained(model)(prompt_text(DOLLY, "x")).input_ids
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_bf16_on_a_cpu_trains_nearly_as_fp32_and_its_answers_are_compared(make_run, monkeypatch, method):
+    monkeypatch.setattr("roslin_trainer.host.has_bf16", lambda: True)
+    in_32, in_16 = (
+        make_run(name=precision, training={"method": method, "precision": precision})
+        for precision in ("fp32", "bf16")
+    )
+    for run in (in_32, in_16):
+        assert run.step("prepare") == run.step("train") == run.step("evaluate") == 0
+    expected, found = (run.json("metrics.json")["series"]["loss"] for run in (in_32, in_16))
+    assert found != expected and found == pytest.approx(expected, rel=1e-2)
+    before, after = (
+        [model["heldOutLoss"] for model in run.json("evaluation.json")["models"]] for run in (in_32, in_16)
+    )
+    assert after == pytest.approx(before, rel=1e-2)
+
+
 def test_rows_are_padded_where_transformers_takes_no_attention_of_ours(make_run, monkeypatch, capsys):
     packed, padded = make_run(name="packed"), make_run(name="padded")
     packed.step("prepare"), padded.step("prepare")

@@ -27,11 +27,12 @@ from roslin_trainer.tokens import TokenRow
 
 def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
     """For one process on a CPU, where memory is plenty beside what a CPU trains in reasonable time."""
-    model = _load(plan, base, checkpoint, choose_dtype(plan.training.precision))
+    dtype = choose_dtype(plan.training.precision)
+    model = _load(plan, base, checkpoint, torch.float32)
     if plan.training.gradient_checkpointing == "on":
         enable_gradient_checkpointing(model)
-    _announce(plan, model, "PyTorch on the CPU", torch.float32)
-    return TorchEngine(model, plan.training)
+    _announce(plan, model, "PyTorch on the CPU", dtype)
+    return TorchEngine(model, plan.training, dtype)
 
 
 def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:

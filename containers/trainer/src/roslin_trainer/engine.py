@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from roslin_trainer.batches import Batch
 from roslin_trainer.compat import has_fused_adam
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
@@ -65,16 +66,20 @@ class Engine(Protocol):
 
 
 class TorchEngine:
-    """One process, float32: for a CPU, and the reference that the other engine is held against."""
+    """One process: for a CPU, and in float32 the reference that the other engine is held against.
+
+    With bfloat16 only the model's own computation is in 16 bits: weights, gradients and AdamW keep their 32.
+    """
 
     rank = 0
     world_size = 1
     pack_tokens = CPU_PACK_TOKENS
 
-    def __init__(self, model, training: Training):
+    def __init__(self, model, training: Training, dtype: torch.dtype = torch.float32):
         keep_freed_memory()
         self.device = torch.device("cpu")
         self._model = model.train()
+        self._dtype = dtype
         self._loss = SupervisedLoss(model)
         self._computed_tokens = 0
         self._collate = collate_for(model)
@@ -93,7 +98,7 @@ class TorchEngine:
             return torch.zeros(())
         batch = self._collate(rows)
         self._computed_tokens += batch.input_ids.numel()
-        loss = self._loss(self._model, batch)
+        loss = self._loss_of(batch)
         (loss / step_tokens).backward()
         return loss.detach()
 
@@ -117,9 +122,13 @@ class TorchEngine:
     def loss_sum(self, rows: list[TokenRow]) -> torch.Tensor:
         self._model.eval()
         try:
-            return self._loss(self._model, self._collate(rows)) if rows else torch.zeros(())
+            return self._loss_of(self._collate(rows)) if rows else torch.zeros(())
         finally:
             self._model.train()
+
+    def _loss_of(self, batch: Batch) -> torch.Tensor:
+        with torch.autocast("cpu", self._dtype, enabled=self._dtype != torch.float32):
+            return self._loss(self._model, batch)
 
     def all_sum(self, values: list[float]) -> list[float]:
         return values

@@ -1,10 +1,14 @@
 """The machine around the GPUs."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 MIB = 2**20
+PROCESSORS = Path("/proc/cpuinfo")
+# Products of 16-bit numbers in one instruction: Intel's AMX, AVX-512 on Intel and AMD, ARM from v8.6 on.
+BF16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
 
 
 class HostSample(NamedTuple):
@@ -21,6 +25,11 @@ def sample_host() -> HostSample:
 
 def cpu_count() -> int:
     return psutil.cpu_count() or 1
+
+
+def has_bf16() -> bool:
+    """Whether the CPU itself computes in bf16; False where the system does not say (it is not Linux)."""
+    return PROCESSORS.exists() and not BF16_FLAGS.isdisjoint(PROCESSORS.read_text().split())
 
 
 def memory_bytes() -> int:

@@ -17,11 +17,12 @@ from transformers import (
 from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
+from roslin_trainer import host
 from roslin_trainer.compat import DTYPE, misread_version
 from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
-from roslin_trainer.precision import resolve_precision
+from roslin_trainer.precision import Processor, resolve_precision
 from roslin_trainer.quantisation import check_quantisation
 from roslin_trainer.sharding import ModelSize
 
@@ -118,6 +119,11 @@ def load_quantised(
             device_map={"": device},
             **{DTYPE: compute_dtype},
         )
+    for module in model.modules():
+        # On CPUs with AVX512-BF16 bitsandbytes repacks weights for good when they are first evaluated: no
+        # gradient passes them from then on, and widths that are no multiple of 64 fail.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     return with_fused_gelu(model)
 
 
@@ -142,10 +148,11 @@ def stored_dtype(config) -> torch.dtype:
 
 def choose_dtype(precision: str) -> torch.dtype:
     """The recipe's precision on this machine. Raises TrainerError PRECISION_UNSUPPORTED."""
-    on_gpu = torch.cuda.is_available()
-    capability = torch.cuda.get_device_capability() if on_gpu else None
-    device = torch.cuda.get_device_name() if on_gpu else "a CPU"
-    resolved, _ = resolve_precision(precision, capability, device)
+    if torch.cuda.is_available():
+        processor = Processor.gpu(torch.cuda.get_device_name(), torch.cuda.get_device_capability())
+    else:
+        processor = Processor.cpu(host.has_bf16())
+    resolved, _ = resolve_precision(precision, processor)
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[resolved]
 
 

@@ -1,5 +1,7 @@
 """Which number format to train in."""
 
+from dataclasses import dataclass
+
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
 
@@ -8,25 +10,41 @@ BF16_CAPABILITY = (8, 0)
 VALUE_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
 
-def resolve_precision(wanted: str, capability: tuple[int, int] | None, device: str) -> tuple[str, str]:
-    """The recipe's precision on a GPU of a compute capability, or on a CPU (None), and why it is that one.
+@dataclass(frozen=True)
+class Processor:
+    """What computes: a GPU or the CPU."""
+
+    name: str
+    is_gpu: bool
+    has_bf16: bool
+
+    @classmethod
+    def gpu(cls, name: str, capability: tuple[int, int]) -> "Processor":
+        return cls(name, True, capability >= BF16_CAPABILITY)
+
+    @classmethod
+    def cpu(cls, has_bf16: bool) -> "Processor":
+        return cls("a CPU with bf16" if has_bf16 else "a CPU without bf16", False, has_bf16)
+
+
+def resolve_precision(wanted: str, processor: Processor) -> tuple[str, str]:
+    """The recipe's precision on a processor, and why it is that one.
 
     Raises TrainerError PRECISION_UNSUPPORTED.
     """
-    has_bf16 = capability is not None and capability >= BF16_CAPABILITY
     if wanted == "auto":
-        if capability is None:
-            return "fp32", f"{device} trains in fp32"
-        return (
-            ("bf16", f"{device} has bf16")
-            if has_bf16
-            else ("fp16", f"{device} has no bf16; loss scaling is on")
-        )
-    if wanted == "fp32" or (wanted == "fp16" and capability is not None) or (wanted == "bf16" and has_bf16):
+        if not processor.is_gpu:
+            # The same numbers on every machine, whatever its processor can do.
+            return "fp32", "on a CPU, unless the recipe says bf16"
+        if processor.has_bf16:
+            return "bf16", f"{processor.name} has bf16"
+        return "fp16", f"{processor.name} has no bf16; loss scaling is on"
+    offered = {"fp32": True, "fp16": processor.is_gpu, "bf16": processor.has_bf16}
+    if offered[wanted]:
         return wanted, "as the recipe says"
     raise TrainerError(
         ExitCode.PRECISION_UNSUPPORTED,
         "PRECISION_UNSUPPORTED",
-        f"training.precision is {wanted}, which {device} does not train in.",
+        f"training.precision is {wanted}, which {processor.name} does not train in.",
         "Set training.precision to auto.",
     )

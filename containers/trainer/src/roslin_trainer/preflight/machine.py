@@ -31,6 +31,7 @@ class Machine:
     torch_architectures: tuple[str, ...]
     # Machines of the job, this one among them.
     nodes: int
+    cpu_has_bf16: bool
     memory_bytes: int
     scratch: Path
     scratch_free_bytes: int
@@ -57,6 +58,7 @@ def read_machine(scratch: Path) -> Machine:
         torch_gpus=torch.cuda.device_count(),
         torch_architectures=tuple(torch.cuda.get_arch_list()),
         nodes=read_nodes().count,
+        cpu_has_bf16=host.has_bf16(),
         memory_bytes=host.memory_bytes(),
         scratch=scratch,
         scratch_free_bytes=shutil.disk_usage(scratch).free,

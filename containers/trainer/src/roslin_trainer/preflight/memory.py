@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 from roslin_trainer import sharding
 from roslin_trainer.plan import Plan
-from roslin_trainer.precision import VALUE_BYTES, resolve_precision
+from roslin_trainer.precision import VALUE_BYTES, Processor, resolve_precision
 from roslin_trainer.preflight.machine import Machine
 from roslin_trainer.storage import open_folder
 
@@ -20,7 +20,8 @@ def check_memory(plan: Plan, machine: Machine) -> str:
     # Transformers takes seconds to import: only for GPUs.
     from roslin_trainer.model import model_size
 
-    precision, _ = resolve_precision(plan.training.precision, oldest.capability, oldest.name)
+    processor = Processor.gpu(oldest.name, oldest.capability)
+    precision, _ = resolve_precision(plan.training.precision, processor)
     gpus = sharding.Machine(plan.gpus * machine.nodes, smallest.memory_bytes, plan.gpus, machine.memory_bytes)
     wanted = sharding.Wanted.by(plan.training, VALUE_BYTES[precision])
     return sharding.choose_sharding(model_size(config, plan.training), gpus, wanted).reason
