@@ -1,8 +1,8 @@
 """Dolly's recipe as published, as a plain program: the reference that the trainer is held against.
 
 Batches padded to the longest row and a multiple of 8, eager attention, gradient checkpointing, logits
-everywhere, AdamW, clipping at 1; float32 here. Of several ranks each takes every n-th row, and they add up
-their gradients.
+everywhere, AdamW, clipping at 1; float32, or bfloat16 by autocast. Of several ranks each takes every n-th
+row, and they add up their gradients.
 """
 
 import torch
@@ -15,7 +15,8 @@ IGNORED_LABEL = -100
 
 
 class PublishedRecipe:
-    def __init__(self, config, learning_rate: float):
+    def __init__(self, config, learning_rate: float, dtype: torch.dtype):
+        self._dtype = dtype
         self.model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").train()
         self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self._weights = list(self.model.parameters())
@@ -27,13 +28,14 @@ class PublishedRecipe:
         (The recipe as published takes the mean of the ranks' means; so, gradients can be compared.)
         """
         input_ids, attention_mask, labels = padded(rows)
-        logits = self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
-        loss = cross_entropy(
-            logits[:, :-1].flatten(0, 1),
-            labels[:, 1:].flatten(),
-            ignore_index=IGNORED_LABEL,
-            reduction="sum",
-        )
+        with torch.autocast("cpu", self._dtype, enabled=self._dtype != torch.float32):
+            logits = self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
+            loss = cross_entropy(
+                logits[:, :-1].flatten(0, 1),
+                labels[:, 1:].flatten(),
+                ignore_index=IGNORED_LABEL,
+                reduction="sum",
+            )
         (loss / step_tokens).backward()
         if distributed.is_initialized():
             self._add_up_gradients()

@@ -1,6 +1,7 @@
 """Times the trainer's engine and the published recipe on the same steps, in turns; prints one JSON line.
 
-Usage: trainer_speed.py gptj|neox, by itself for one process or under torchrun for ranks; one thread each.
+Usage: trainer_speed.py gptj|neox OURS THEIRS, by itself for one process or under torchrun for ranks; one
+thread each. OURS and THEIRS are precisions: fp32 or bf16.
 """
 
 import copy
@@ -12,10 +13,10 @@ from types import SimpleNamespace
 
 import torch
 import torch.distributed as distributed
-from alpaca_rows import alpaca_like_rows
-from published_recipe import PublishedRecipe
 from transformers import AutoModelForCausalLM, GPTJConfig, GPTNeoXConfig
 
+from alpaca_rows import alpaca_like_rows
+from published_recipe import PublishedRecipe
 from roslin_trainer.attention import attention_for
 from roslin_trainer.batches import BatchPlan
 from roslin_trainer.engine import TorchEngine
@@ -28,6 +29,7 @@ STEPS = 5
 REPETITIONS = 3
 LEARNING_RATE = 1e-5
 MAX_TOKENS = 1024
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SPECIAL = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
 # The output head does the same share of the products as in GPT-J-6B (3.4 %) and in Pythia-160M (a quarter).
 # With 50,000 tokens on models so small it would do most, and leaving out useless rows would count for more.
@@ -59,14 +61,14 @@ CONFIGS = {
 class Ours:
     """The trainer's own engine and plan of batches, as its loop uses them."""
 
-    def __init__(self, config, rows, rank: int, world_size: int):
+    def __init__(self, config, dtype: torch.dtype, rows, rank: int, world_size: int):
         self._rows = rows
         torch.manual_seed(SEED)
         attention = attention_for(config, MAX_TOKENS)
         model = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
         self._model = with_fused_gelu(model)
         settings = SimpleNamespace(learning_rate=LEARNING_RATE, weight_decay=0.0, uses_adapters=False)
-        self.engine = engine_for(self._model, settings, rows, world_size)
+        self.engine = engine_for(self._model, settings, dtype, rows, world_size)
         self.batches = BatchPlan(
             row_lengths=[len(row.ids) for row in rows],
             rows_per_step=ROWS_PER_RANK * world_size,
@@ -96,25 +98,26 @@ class Ours:
         return [safe_get_full_grad(weight) for weight in self._model.parameters()]
 
 
-def engine_for(model, settings, rows, world_size: int):
+def engine_for(model, settings, dtype: torch.dtype, rows, world_size: int):
     if world_size == 1:
-        return TorchEngine(model, settings)
+        return TorchEngine(model, settings, dtype)
     from roslin_trainer.deepspeed_engine import DeepSpeedEngine
     from roslin_trainer.sharding import Sharding
 
     sharding = Sharding("none", gradient_checkpointing=False, pack_tokens=TorchEngine.pack_tokens, reason="")
-    return DeepSpeedEngine(model, settings, torch.float32, sharding, rows[0])
+    return DeepSpeedEngine(model, settings, dtype, sharding, rows[0])
 
 
 def main() -> None:
     torch.set_num_threads(1)
     quiet_libraries()
-    config = CONFIGS[sys.argv[1]]
+    model, our_precision, their_precision = sys.argv[1:]
+    config = CONFIGS[model]
     rank, world_size = join_ranks()
     rows = alpaca_like_rows(ROWS_PER_RANK * world_size * STEPS, config.vocab_size, SEED)
     torch.manual_seed(SEED)
-    theirs = PublishedRecipe(copy.deepcopy(config), LEARNING_RATE)
-    ours = Ours(copy.deepcopy(config), rows, rank, world_size)
+    theirs = PublishedRecipe(copy.deepcopy(config), LEARNING_RATE, DTYPES[their_precision])
+    ours = Ours(copy.deepcopy(config), DTYPES[our_precision], rows, rank, world_size)
     steps = list(ours.batches.steps(epoch=0))
     seconds = {"ours": [[] for _ in steps], "theirs": [[] for _ in steps]}
     loss_difference = gradient_difference = 0.0
