@@ -12,7 +12,7 @@ const SOURCES = [
   'core/**/*.{ts,json}',
   'infra/**/*.{ts,sh,yaml}',
   'lambdas/**/*.ts',
-  'recipes/*.yaml',
+  'recipes/**/*.yaml',
   'cdk.json',
   'package-lock.json',
 ]

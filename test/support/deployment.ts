@@ -38,7 +38,7 @@ export function trainJobs(run: RunDetail) {
     .map(({ attempt, option, executions }) => [attempt, option, executions[0]?.exitCode])
 }
 
-/** Team demo as it is deployed to an embedded AWS: its API, and the services behind it. */
+/** A team as it is deployed to an embedded AWS: its API, and the services behind it. */
 export class Deployment {
   readonly port: number
   readonly env: Record<string, string>
@@ -58,6 +58,7 @@ export class Deployment {
   private constructor(
     env: Record<string, string>,
     port: number,
+    team: string,
     outputs: Record<string, string>,
     functions: ReadonlyMap<string, string>,
   ) {
@@ -71,7 +72,7 @@ export class Deployment {
     this.aliasArn = outputs.StateMachineAliasArn ?? ''
     this.topicArn = outputs.TopicArn ?? ''
     this.#functions = functions
-    this.client = new Client({ team: TEAM, apiUrl: this.apiUrl, region: env.AWS_REGION ?? '' })
+    this.client = new Client({ team, apiUrl: this.apiUrl, region: env.AWS_REGION ?? '' })
     this.sfn = new SFNClient({})
     this.batch = new BatchClient({})
     this.s3 = new S3Client({ forcePathStyle: true })
@@ -82,6 +83,7 @@ export class Deployment {
   /** @param at the embedded AWS; left out, the one that all tests share. */
   static async open(
     at: { port: number; account: string; region: string } = inject('embedded'),
+    team = TEAM,
   ): Promise<Deployment> {
     const env = awsEnvironment(at)
     Object.assign(process.env, env)
@@ -89,19 +91,20 @@ export class Deployment {
     const outputs: Record<string, string> = {}
     for (const stack of ['State', 'ControlPlane']) {
       const { Stacks } = await cloudFormation.send(
-        new DescribeStacksCommand({ StackName: `Roslin-${TEAM}-${stack}` }),
+        new DescribeStacksCommand({ StackName: `Roslin-${team}-${stack}` }),
       )
       for (const { OutputKey, OutputValue } of Stacks?.[0]?.Outputs ?? []) {
         if (OutputKey && OutputValue) outputs[OutputKey] = OutputValue
       }
     }
     const { StackResources = [] } = await cloudFormation.send(
-      new DescribeStackResourcesCommand({ StackName: `Roslin-${TEAM}-ControlPlane` }),
+      new DescribeStackResourcesCommand({ StackName: `Roslin-${team}-ControlPlane` }),
     )
     const functions = StackResources.filter(({ ResourceType }) => ResourceType === 'AWS::Lambda::Function')
     return new Deployment(
       env,
       at.port,
+      team,
       outputs,
       new Map(
         functions.map(({ LogicalResourceId = '', PhysicalResourceId = '' }) => [

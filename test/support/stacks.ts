@@ -64,21 +64,30 @@ export function synthesise(team: Readonly<Record<string, unknown>> = everyCapaci
 
 /** Team demo with the machines and the network of another, for the embedded AWS: the folder for `cdk --app`. */
 export function synthesiseDemo(other: Readonly<Record<string, unknown>>): string {
-  const read = (path: string) => parse(readFileSync(join(root, path), 'utf8'))
   const { name, trainerImage, recipeFolder, schedules, triggers, encryption } = read('teams/demo.yaml')
   // What is encrypted how is not changed afterwards, and the embedded AWS makes no machine images.
   const { machineImage: _, encryption: __, ...platform } = other
-  const team = parseTeam({ ...platform, name, trainerImage, recipeFolder, schedules, triggers, encryption })
+  return forCommandLine({ ...platform, name, trainerImage, recipeFolder, schedules, triggers, encryption })
+}
+
+/** Another team, in all else as team demo: the folder for `cdk --app`. */
+export function synthesiseBesideDemo(name: string): string {
+  return forCommandLine({ ...read('teams/demo.yaml'), name })
+}
+
+function forCommandLine(team: Readonly<Record<string, unknown>>): string {
   const outdir = mkdtempSync(join(tmpdir(), 'roslin-demo-'))
   // As the command line makes templates.
   const app = newApp(outdir, { 'aws:cdk:enable-path-metadata': true })
   addTeamStacks(app, {
-    team,
+    team: parseTeam(team),
     codeVersion: '0.1.0+test',
     recipeFiles: { read, list: (folder) => globSync(`${folder}/*.yaml`, { cwd: root }) },
   })
   return app.synth().directory
 }
+
+const read = (path: string) => parse(readFileSync(join(root, path), 'utf8'))
 
 /** As infra/app.ts makes it. */
 export function newApp(outdir: string, moreContext: Readonly<Record<string, unknown>> = {}): App {
