@@ -138,14 +138,18 @@ def main() -> None:
                 seconds["theirs"][index].append(their_seconds)
                 seconds["ours"][index].append(our_seconds)
     # On all ranks: the floor is what a core reaches while the others work too.
-    figures = report(config, rows, steps, world_size, seconds, loss_difference, gradient_difference)
+    figures = report(
+        config, rows, steps, world_size, seconds, loss_difference, gradient_difference, DTYPES[our_precision]
+    )
     if rank == 0:
         print(json.dumps(figures))
     if world_size > 1:
         distributed.destroy_process_group()
 
 
-def report(config, rows, steps, world_size, seconds, loss_difference, gradient_difference) -> dict:
+def report(
+    config, rows, steps, world_size, seconds, loss_difference, gradient_difference, dtype: torch.dtype
+) -> dict:
     medians = {name: sum(statistics.median(step) for step in values) for name, values in seconds.items()}
     real_tokens = sum(len(row.ids) for row in rows)
     slots = [
@@ -161,7 +165,7 @@ def report(config, rows, steps, world_size, seconds, loss_difference, gradient_d
         "gradientDifference": gradient_difference,
         "slotsPerToken": sum(slots) / real_tokens,
         "meanTokens": real_tokens / len(rows),
-        "floor": medians["ours"] * world_size / (step_flops(config, rows) / product_flops_per_second()),
+        "floor": medians["ours"] * world_size / (step_flops(config, rows) / product_flops_per_second(dtype)),
     }
 
 
@@ -180,8 +184,8 @@ def step_flops(config, rows) -> float:
     return 3 * (layers * layer + 2 * config.vocab_size * width * learned)
 
 
-def product_flops_per_second(size: int = 1024, repetitions: int = 15) -> float:
-    left, right = torch.randn(size, size), torch.randn(size, size)
+def product_flops_per_second(dtype: torch.dtype, size: int = 1024, repetitions: int = 15) -> float:
+    left, right = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
     return 2 * size**3 / statistics.median(timed(torch.matmul, left, right)[0] for _ in range(repetitions))
 
 

@@ -25,16 +25,23 @@ pytestmark = pytest.mark.skipif(
     TORCH < (2, 1), reason="gloo in PyTorch 2.0 has no _allgather_base, which DeepSpeed calls"
 )
 
+needs_bf16 = pytest.mark.skipif(not host.has_bf16(), reason="this CPU has neither AMX nor AVX512-BF16")
 without_bitsandbytes = pytest.mark.skipif(
     not find_spec("bitsandbytes"), reason="bitsandbytes is not installed (the gpu extra)"
 )
+# Long enough to be stopped after the first checkpoint and before the end, on any machine.
+MANY_EPOCHS = 30
 ACCUMULATING = {"epochs": 1, "batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
 TRAININGS = {
     "lora": {"method": "lora", "sharding": "auto", **ACCUMULATING},
     "zero2": {"method": "full", "sharding": "zero2", **ACCUMULATING},
-    "bf16": {"method": "full", "sharding": "auto", "precision": "bf16", **ACCUMULATING},
+    "bf16": {"method": "full", "epochs": MANY_EPOCHS, "sharding": "zero3", "precision": "bf16"},
     "qlora": {"method": "qlora", "sharding": "auto", **ACCUMULATING},
-    "with dropout": {"method": "lora", "epochs": 6, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}},
+    "with dropout": {
+        "method": "lora",
+        "epochs": MANY_EPOCHS,
+        "lora": {"rank": 4, "alpha": 8, "dropout": 0.2},
+    },
 }
 
 
@@ -112,7 +119,7 @@ def test_two_ranks_train_as_one_process(trained, make_run, name):
 
 
 def test_two_ranks_in_bf16_train_nearly_as_one_process_in_fp32(trained, make_run):
-    one = make_run(name="one", training={**TRAININGS["bf16"], "precision": "fp32", "batchSizePerGpu": 4})
+    one = make_run(name="one", training={**TRAININGS["bf16"], "precision": "fp32", "batchSizePerGpu": 8})
     one.step("prepare")
     assert one.step("train") == 0
     found, expected = (run.json("metrics.json")["series"]["loss"] for run in (trained["bf16"], one))
@@ -147,8 +154,9 @@ def has_checkpoint(run: Run) -> bool:
     return any(run.folder.glob("checkpoints/*/manifest.json"))
 
 
-def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run):
-    run, alone = make_run(name="killed", training=TRAININGS["with dropout"]), trained["with dropout"]
+@pytest.mark.parametrize("name", ["with dropout", pytest.param("bf16", marks=needs_bf16)])
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run, name):
+    run, alone = make_run(name="killed", training=TRAININGS[name]), trained[name]
     run.step("prepare")
     machine = start_machine(run, "machine", ranks=2)
     wait_for(lambda: has_checkpoint(run))
@@ -181,7 +189,7 @@ def test_rank_that_stands_still_is_found_and_all_stacks_are_shown(make_run):
 
 
 def test_two_nodes_stop_together_resume_and_train_as_one_process(make_run, free_port):
-    training = {"method": "full", "batchSizePerGpu": 4, "epochs": 4, "sharding": "zero3"}
+    training = {"method": "full", "batchSizePerGpu": 4, "epochs": MANY_EPOCHS, "sharding": "zero3"}
     run = make_run(name="nodes", training=training)
     one = make_run(name="one", training={**training, "batchSizePerGpu": 8})
     run.step("prepare"), one.step("prepare")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -141,3 +142,10 @@ def test_whole_run_on_s3(endpoint, make_run, monkeypatch):
     )
     assert "model.safetensors" in open_folder(f"{bucket}/models/test/01TEST/").paths()
     s3_client.cache_clear()
+
+
+def test_nodes_on_one_machine_probe_the_same_folder_at_once(tmp_path):
+    folder = LocalFolder(tmp_path / "run")
+    with ThreadPoolExecutor(8) as nodes:
+        list(nodes.map(lambda _: folder.probe_write(), range(400)))
+    assert folder.paths() == []

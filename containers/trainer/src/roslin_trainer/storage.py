@@ -7,25 +7,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import boto3
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import S3Transfer, TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 MIB = 2**20
-# Two files, four parts of each: eight connections bring what one interpreter can move.
-PARALLEL_FILES = 2
+PARALLEL_FILES = 4
 PROBE = "preflight"
+# Eight connections bring what one interpreter can move; parts of 16 MiB come as fast as larger ones.
 # "classic": the CRT client ignores the endpoint that the embedded AWS is reached at.
 TRANSFER = TransferConfig(
     multipart_threshold=64 * MIB,
-    multipart_chunksize=32 * MIB,
-    max_concurrency=4,
-    io_chunksize=MIB,
+    multipart_chunksize=16 * MIB,
+    max_concurrency=8,
     preferred_transfer_client="classic",
 )
 
@@ -89,9 +89,10 @@ class LocalFolder:
         shutil.copyfile(self.root / path, target)
 
     def probe_write(self) -> None:
-        partial = self._partial(PROBE)
-        partial.touch()
-        partial.unlink()
+        self.root.mkdir(parents=True, exist_ok=True)
+        # Under a name of its own: several nodes on one machine probe at the same time.
+        with TemporaryFile(dir=self.root):
+            pass
 
     def delete(self, paths: list[str]) -> None:
         for path in paths:
@@ -130,10 +131,10 @@ class S3Folder:
         s3_client().put_object(Bucket=self.bucket, Key=self.prefix + path, Body=content)
 
     def upload(self, source: Path, path: str) -> None:
-        s3_client().upload_file(str(source), self.bucket, self.prefix + path, Config=TRANSFER)
+        _transfers(s3_client()).upload_file(str(source), self.bucket, self.prefix + path)
 
     def download(self, path: str, target: Path) -> None:
-        s3_client().download_file(self.bucket, self.prefix + path, str(target), Config=TRANSFER)
+        _transfers(s3_client()).download_file(self.bucket, self.prefix + path, str(target))
 
     def probe_write(self) -> None:
         # An upload in parts needs the rights of any other, on bucket and key, and can be called off.
@@ -163,7 +164,7 @@ def s3_client():
             retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
-            max_pool_connections=TRANSFER.max_concurrency * PARALLEL_FILES,
+            max_pool_connections=TRANSFER.max_concurrency + PARALLEL_FILES,
             # TLS guards the way, the manifest's sha256 the content: a CRC32 would be one more pass.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -171,6 +172,12 @@ def s3_client():
             s3={"addressing_style": "path" if endpoint else "auto"},
         ),
     )
+
+
+@cache
+def _transfers(client) -> S3Transfer:
+    """One for all files: their parts share the connections, and a file that comes alone has all of them."""
+    return S3Transfer(client, TRANSFER)
 
 
 def open_folder(uri: str) -> Folder:
