@@ -123,6 +123,7 @@ function refuse(
     return `has ${type.gpu.name} (${type.gpu.architecture}), ${resources.architectures.join(' or ')} wanted`
   }
   if (type.gpu?.architecture === 'volta' && training.precision === 'bf16') return 'V100 has no bf16'
+  if (!type.gpu && training.precision === 'fp16') return 'CPUs do not train in fp16'
   if (usdPerHour > (resources.maxPriceUsdPerHour ?? Infinity)) {
     return `costs $${usdPerHour} an hour, at most $${resources.maxPriceUsdPerHour} wanted`
   }

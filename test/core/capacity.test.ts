@@ -60,6 +60,12 @@ describe('the capacity that fits', () => {
     expect(fitting(made, GPT_J)).toContain('p4d.24xlarge')
   })
 
+  it('on a CPU in fp32 or bf16: none trains in fp16', () => {
+    const made = (precision: string) => recipe({ training: { precision }, resources: { gpus: 0 } })
+    expect(refusals(made('fp16'), SMOLLM2, 'm7i.2xlarge')).toEqual(['CPUs do not train in fp16'])
+    expect(fitting(made('bf16'), SMOLLM2)).toContain('m7i.2xlarge')
+  })
+
   it('Pythia-12B in full: 26 GiB of state a GPU, so not on 24', () => {
     const made = recipe()
     expect(fitting(made, PYTHIA_12B)).toEqual([
