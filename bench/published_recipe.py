@@ -28,7 +28,7 @@ class PublishedRecipe:
         (The recipe as published takes the mean of the ranks' means; so, gradients can be compared.)
         """
         input_ids, attention_mask, labels = padded(rows)
-        with torch.autocast("cpu", self._dtype, enabled=self._dtype != torch.float32):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
             logits = self.model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
             loss = cross_entropy(
                 logits[:, :-1].flatten(0, 1),

@@ -1,5 +1,6 @@
 """DeepSpeed for real: two ranks on the CPU, against plain PyTorch in one process."""
 
+import itertools
 import json
 import os
 import signal
@@ -14,28 +15,32 @@ import torch.distributed as distributed
 from conftest import ROWS, Child, Run, child_environment
 
 from roslin_trainer import build_engine, host
+from roslin_trainer.checkpoint import CheckpointStore
 from roslin_trainer.compat import TORCH
+from roslin_trainer.errors import TrainerError
 from roslin_trainer.inputs import Inputs, fetch_complete
 from roslin_trainer.preflight.communication import end_communication
 from roslin_trainer.rank import run_rank
 from roslin_trainer.signals import StopSignal
+from roslin_trainer.storage import open_folder
 
 pytest.importorskip("deepspeed", reason="deepspeed is not installed")
 pytestmark = pytest.mark.skipif(
     TORCH < (2, 1), reason="gloo in PyTorch 2.0 has no _allgather_base, which DeepSpeed calls"
 )
 
-needs_bf16 = pytest.mark.skipif(not host.has_bf16(), reason="this CPU has neither AMX nor AVX512-BF16")
 without_bitsandbytes = pytest.mark.skipif(
     not find_spec("bitsandbytes"), reason="bitsandbytes is not installed (the gpu extra)"
 )
 # Long enough to be stopped after the first checkpoint and before the end, on any machine.
-MANY_EPOCHS = 30
+MANY_EPOCHS = 20
+RESUMED_AT_STEP = 8
 ACCUMULATING = {"epochs": 1, "batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
 TRAININGS = {
     "lora": {"method": "lora", "sharding": "auto", **ACCUMULATING},
     "zero2": {"method": "full", "sharding": "zero2", **ACCUMULATING},
-    "bf16": {"method": "full", "epochs": MANY_EPOCHS, "sharding": "zero3", "precision": "bf16"},
+    "bf16": {"method": "full", "epochs": 4, "sharding": "zero3", "precision": "bf16"},
+    "bf16, resumed": {"method": "full", "epochs": 4, "sharding": "zero3", "precision": "bf16"},
     "qlora": {"method": "qlora", "sharding": "auto", **ACCUMULATING},
     "with dropout": {
         "method": "lora",
@@ -58,15 +63,15 @@ def trained(tmp_path_factory, model_folders) -> dict[str, Run]:
         fetch_complete(runs[name].plan.base_model.mirror_uri, inputs.base)
         fetch_complete(runs[name].plan.prepared_uri, inputs.rows)
     store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    ranks = [start_rank(rank, store.port, list(runs.values())) for rank in range(2)]
+    ranks = [start_rank(rank, store.port, runs) for rank in range(2)]
     assert [rank.end(400) for rank in ranks] == [0, 0], ranks[0].log.read_text()
     return runs
 
 
-def start_rank(rank: int, port: int, runs: list[Run]) -> Child:
+def start_rank(rank: int, port: int, runs: dict[str, Run]) -> Child:
     """One of two ranks of a machine, with what torchrun would tell it."""
     return Child(
-        runs[0].root / f"rank-{rank}.log",
+        runs["lora"].root / f"rank-{rank}.log",
         partial(train_all, runs),
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),
@@ -82,15 +87,42 @@ def start_rank(rank: int, port: int, runs: list[Run]) -> Child:
     )
 
 
-def train_all(runs: list[Run]) -> int:
+def train_all(runs: dict[str, Run]) -> int:
     # Whatever this machine's processor does in one instruction.
     host.has_bf16 = lambda: True
-    for run in runs:
-        run_rank(run.plan, Inputs(run.root / "scratch"), StopSignal(), lambda error: os._exit(22))
+    for name, run in runs.items():
+        inputs = Inputs(run.root / "scratch")
+        if name.endswith("resumed"):
+            stop_and_fetch(run, inputs)
+        train_as_rank(run, inputs, StopSignal())
         # They know each other from then on.
         build_engine.check_communication = lambda initialise: None
     end_communication()
     return 0
+
+
+def train_as_rank(run: Run, inputs: Inputs, stop: StopSignal) -> None:
+    run_rank(run.plan, inputs, stop, lambda error: os._exit(22))
+
+
+def stop_and_fetch(run: Run, inputs: Inputs) -> None:
+    """Trains until a step, and fetches the checkpoint of there, as the next job would."""
+    from roslin_trainer.deepspeed_engine import DeepSpeedEngine
+
+    stop, step, steps = StopSignal(), DeepSpeedEngine.update, itertools.count(1)
+
+    def step_and_stop(engine, learning_rate: float) -> float:
+        # The ranks tell each other in the step after this one.
+        stop.requested = next(steps) == RESUMED_AT_STEP - 1
+        return step(engine, learning_rate)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DeepSpeedEngine, "update", step_and_stop)
+        with pytest.raises(TrainerError, match="told to stop"):
+            train_as_rank(run, inputs, stop)
+    if distributed.get_rank() == 0:
+        CheckpointStore(open_folder(run.plan.run_uri), run.plan.keep_epochs).fetch_newest(inputs.checkpoint)
+    distributed.barrier()
 
 
 def train_with_two_ranks(run: Run) -> int:
@@ -154,9 +186,16 @@ def has_checkpoint(run: Run) -> bool:
     return any(run.folder.glob("checkpoints/*/manifest.json"))
 
 
-@pytest.mark.parametrize("name", ["with dropout", pytest.param("bf16", marks=needs_bf16)])
-def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run, name):
-    run, alone = make_run(name="killed", training=TRAININGS[name]), trained[name]
+def test_two_ranks_in_bf16_resume_bitwise(trained):
+    found, expected = (trained[name].json("metrics.json") for name in ("bf16, resumed", "bf16"))
+    assert f"resuming at step {RESUMED_AT_STEP}/12" in (trained["lora"].root / "rank-0.log").read_text()
+    for column in ("step", "loss", "gradientNorm"):
+        assert found["series"][column] == expected["series"][column]
+    assert found["heldOutLoss"] == expected["heldOutLoss"]
+
+
+def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run):
+    run, alone = make_run(name="killed", training=TRAININGS["with dropout"]), trained["with dropout"]
     run.step("prepare")
     machine = start_machine(run, "machine", ranks=2)
     wait_for(lambda: has_checkpoint(run))

@@ -127,7 +127,7 @@ class TorchEngine:
             self._model.train()
 
     def _loss_of(self, batch: Batch) -> torch.Tensor:
-        with torch.autocast("cpu", self._dtype, enabled=self._dtype != torch.float32):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._dtype == torch.bfloat16):
             return self._loss(self._model, batch)
 
     def all_sum(self, values: list[float]) -> list[float]:
