@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { run } from '../local/command.ts'
@@ -26,6 +25,13 @@ const TARGET_LOSS_DIFFERENCE = 1e-5
 const TARGET_GRADIENT_DIFFERENCE = 1e-6
 const MODELS = { gptj: 'GPT-J', neox: 'GPT-NeoX' } as const
 
+const env = {
+  ...process.env,
+  OMP_NUM_THREADS: '1',
+  DS_ACCELERATOR: 'cpu',
+  PYTHONPATH: join(root, 'containers/trainer/src'),
+}
+
 const reportSchema = z.object({
   parametersMillion: z.number(),
   samplesPerSecond: z.object({ ours: z.number(), theirs: z.number() }),
@@ -41,7 +47,10 @@ export async function measure(): Promise<Bench> {
   await ensurePython()
   const figures: Figure[] = []
   const notes: string[] = []
-  const hasBf16 = /\b(amx_bf16|avx512_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
+  const asked = await run(paths.python, ['-c', 'from roslin_trainer import host; print(host.has_bf16())'], {
+    env,
+  })
+  const hasBf16 = asked.trim() === 'True'
   for (const comparison of COMPARISONS.filter(({ ours }) => ours === 'fp32' || hasBf16)) {
     for (const model of ['gptj', 'neox'] as const) {
       const report = await speed(model, comparison)
@@ -70,7 +79,7 @@ export async function measure(): Promise<Bench> {
   }
   notes.push(
     'The floor: FLOPs of the real tokens (the head where something is learned, causal attention) at the rate of a plain product.',
-    ...(hasBf16 ? [] : ['bf16: not measured; the processor has neither AMX nor AVX512-BF16.']),
+    ...(hasBf16 ? [] : ['bf16: not measured; the processor has none.']),
   )
   return { name: 'trainer', figures, notes }
 }
@@ -82,18 +91,13 @@ function nameOf(model: keyof typeof MODELS, { ranks, ours, theirs }: Comparison)
 
 async function speed(
   model: keyof typeof MODELS,
-  { ranks, ours, theirs }: Comparison,
+  comparison: Comparison,
 ): Promise<z.output<typeof reportSchema>> {
+  const { ranks, ours, theirs } = comparison
   const program = join(root, 'bench/trainer_speed.py')
   const launcher =
     ranks === 1 ? [] : ['-m', 'torch.distributed.run', '--standalone', `--nproc-per-node=${ranks}`]
-  const env = {
-    ...process.env,
-    OMP_NUM_THREADS: '1',
-    DS_ACCELERATOR: 'cpu',
-    PYTHONPATH: join(root, 'containers/trainer/src'),
-  }
-  return withProgress(nameOf(model, { ranks, ours, theirs }), async () => {
+  return withProgress(nameOf(model, comparison), async () => {
     const output = await run(paths.python, [...launcher, program, model, ours, theirs], { env })
     const line = output.split('\n').find((text) => text.startsWith('{'))
     return reportSchema.parse(JSON.parse(line ?? ''))

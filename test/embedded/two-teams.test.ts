@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CloudFormationClient, DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cdk } from '../support/cdk.ts'
 import { Deployment, TEAM } from '../support/deployment.ts'
-import { execute } from '../support/spawned.ts'
 import { synthesiseBesideDemo } from '../support/stacks.ts'
 
 /** Named in what is the team's own: its API, and its group of schedules. */
 const NAMED_IN_ANOTHER = ['AWS::ApiGatewayV2::Stage', 'AWS::Scheduler::Schedule']
 
-// Who may reach what is IAM's to say, and the embedded AWS does not ask it: test/infra/iam does.
 const OTHER = 'search'
 const demo = await Deployment.open()
 const home = mkdtempSync(join(tmpdir(), 'roslin-two-teams-'))
@@ -18,8 +17,7 @@ let other: Deployment
 
 beforeAll(async () => {
   const args = ['deploy', '--app', synthesiseBesideDemo(OTHER), '--all', '--require-approval', 'never']
-  const env = { ...demo.env, CDK_HOME: home, CDK_DISABLE_VERSION_CHECK: '1', CI: 'true' }
-  const { code, stderr } = await execute('node_modules/.bin/cdk', args, env)
+  const { code, stderr } = await cdk(demo.env, home, ...args)
   if (code !== 0) throw new Error(stderr)
   other = await Deployment.open(undefined, OTHER)
 }, 120_000)
@@ -40,6 +38,7 @@ async function resourcesOf(team: string): Promise<string[]> {
     .map(({ ResourceType, PhysicalResourceId }) => `${ResourceType} ${PhysicalResourceId}`)
 }
 
+// Who may reach what is IAM's to say, and the embedded AWS does not ask it: test/infra/iam does.
 describe('two teams in one account, alike in all but their names', () => {
   it('have no resource in common', async () => {
     const [ofDemo, ofOther] = await Promise.all([resourcesOf(TEAM), resourcesOf(OTHER)])

@@ -14,10 +14,10 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
 import type { Item } from '../../core/store/schema-versions.ts'
 import type { Emulator } from '../../local/emulator.ts'
+import { cdk } from '../support/cdk.ts'
 import type { Deployment as DeploymentType } from '../support/deployment.ts'
 import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
 import { freePort, gone, processesOf } from '../support/processes.ts'
-import { execute } from '../support/spawned.ts'
 import { synthesiseDemo } from '../support/stacks.ts'
 import { fixtureItems } from '../support/stored-items.ts'
 import { teamFiles } from '../support/team-templates.ts'
@@ -149,13 +149,7 @@ describe('a team that becomes another', () => {
       PhysicalResourceId,
     ])
   }
-  const cdk = (...args: string[]) =>
-    execute('node_modules/.bin/cdk', args, {
-      ...deployment.env,
-      CDK_HOME: join(stateDir, 'cdk-home'),
-      CDK_DISABLE_VERSION_CHECK: '1',
-      CI: 'true',
-    })
+  const run = (...args: string[]) => cdk(deployment.env, join(stateDir, 'cdk-home'), ...args)
 
   it('keeps its table, its bucket and its runs, and cdk diff says so before', {
     timeout: 600_000,
@@ -164,12 +158,12 @@ describe('a team that becomes another', () => {
     expect(before.length).toBeGreaterThan(2)
     for (const [name, file] of teamFiles) {
       const app = synthesiseDemo(file)
-      const diff = await cdk('diff', '--app', app, '--method', 'template')
+      const diff = await run('diff', '--app', app, '--method', 'template')
       expect(diff.code, diff.stderr).toBe(0)
       const [state = ''] = (diff.stdout + diff.stderr).split('Stack Roslin-demo-ControlPlane')
       expect(state, name).toContain('Stack Roslin-demo-State')
       expect(state, name).not.toMatch(/^\[-\]|replace|destroy/m)
-      const deployed = await cdk('deploy', '--app', app, '--all', '--require-approval', 'never')
+      const deployed = await run('deploy', '--app', app, '--all', '--require-approval', 'never')
       expect(deployed.code, deployed.stderr).toBe(0)
       expect(await stored(), name).toEqual(before)
     }

@@ -164,6 +164,7 @@ def s3_client():
             retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
+            # Their parts, and a question for each file's size.
             max_pool_connections=TRANSFER.max_concurrency + PARALLEL_FILES,
             # TLS guards the way, the manifest's sha256 the content: a CRC32 would be one more pass.
             request_checksum_calculation="when_required",
