@@ -11,7 +11,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makePlan } from '../../core/plan.ts'
-import type { Emulator } from '../../local/emulator.ts'
+import { awsEnvironment } from '../../local/embedded.ts'
+import { type Emulator, emulatorHealth, startEmulator } from '../../local/emulator.ts'
 import { ContainerStore, missingContainerTools } from '../support/containers.ts'
 import { freePort } from '../support/processes.ts'
 import { capacityOption, deployment, recipe } from '../support/recipes.ts'
@@ -79,9 +80,6 @@ describe.skipIf(missing.length > 0)(`the trainer's image, ${VARIANT}`, () => {
     )
 
     beforeAll(async () => {
-      process.env.ROSLIN_STATE_DIR = join(folder, 'state')
-      const { emulatorHealth, startEmulator } = await import('../../local/emulator.ts')
-      const { awsEnvironment } = await import('../../local/embedded.ts')
       const port = await freePort()
       emulator = await startEmulator({ port, images: {}, jobSlots: 1, background: false })
       const health = await emulatorHealth(port)
