@@ -19,6 +19,8 @@ except ImportError:
     varlen_attn = None
 
 PACKED_ATTENTION = "roslin_packed"
+# On a CPU, PyTorch's SDPA works in tiles that fewer keys do not fill: up to here, plain products are faster.
+SHORT_ROW_KEYS = 256
 
 # Models whose tokens meet in attention alone, through AttentionInterface or GPT-J's class below: the tests
 # hold each of them against padded rows. What mixes neighbours otherwise (convolutions, states) is not for it.
@@ -86,9 +88,21 @@ def _row_by_row(query, key, value, lengths: list[int], scaling: float | None, dr
     hidden = _causal_bias(lengths[0] + max(lengths[1:]), query.dtype, query.device)
     for row_query, row_key, row_value in zip(queries, keys, values, strict=True):
         row_key, row_value = torch.cat([prefix_key, row_key], 2), torch.cat([prefix_value, row_value], 2)
-        bias = hidden[lengths[0] : row_key.shape[2], : row_key.shape[2]]
-        outputs.append(attend(row_query, row_key, row_value, bias, dropout, scale=scaling))
+        row_keys = row_key.shape[2]
+        bias = hidden[lengths[0] : row_keys, :row_keys]
+        if row_keys <= SHORT_ROW_KEYS and dropout == 0.0 and not query.is_cuda:
+            outputs.append(_attend_short(row_query, row_key, row_value, bias, scaling))
+        else:
+            outputs.append(attend(row_query, row_key, row_value, bias, dropout, scale=scaling))
     return torch.cat(outputs, 2).transpose(1, 2)
+
+
+def _attend_short(query, key, value, bias, scaling: float | None) -> torch.Tensor:
+    """As SDPA's: one row, query [1, heads, queries, width]; bias [queries, keys]."""
+    (query,), (key,), (value,) = query, key, value
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.baddbmm(bias.expand(len(query), -1, -1), query, key.transpose(1, 2), alpha=scale)
+    return torch.bmm(scores.softmax(-1), value)[None]
 
 
 def _varlen(query, key, value, lengths: list[int], scaling: float | None) -> torch.Tensor:

@@ -118,9 +118,13 @@ def choose_sharding(size: ModelSize, machine: Machine, wanted: Wanted) -> Shardi
 
 def zero_config(kind: str, on_gpu: bool) -> dict:
     """DeepSpeed's `zero_optimization`."""
+    stage = ZERO_STAGE[kind]
     config = {
-        "stage": ZERO_STAGE[kind],
+        "stage": stage,
         "overlap_comm": on_gpu,
+        # Below ZeRO-3 each rank receives whole gradients either way, with this a copy of them, which a CPU
+        # saves. GPUs keep it, for then the mean is taken before the sum, which fp16 may need.
+        "reduce_scatter": on_gpu or stage == 3,
         "contiguous_gradients": True,
         "reduce_bucket_size": BUCKET_VALUES,
         "allgather_bucket_size": BUCKET_VALUES,
