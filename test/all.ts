@@ -59,11 +59,14 @@ const pytest = (folder: string, source: string): Suite => ({
 
 /** Side by side: none of these has an emulator that another one could meet, and each keeps about one core busy. */
 const first = [
-  [pytest('containers/trainer/tests', 'containers/trainer/src')],
-  [vitest('unit'), pytest('local/emulator/tests', 'local/emulator')],
+  [
+    pytest('containers/trainer/tests', 'containers/trainer/src'),
+    pytest('local/emulator/tests', 'local/emulator'),
+  ],
+  [vitest('unit'), vitest('end-to-end')],
 ]
-/** One after the other: they start the whole flow. */
-const then = [vitest('embedded'), vitest('end-to-end')]
+/** Alone: its tests wait for many runs at once, and not for long. */
+const then = [vitest('embedded')]
 
 const reports = mkdtempSync(join(tmpdir(), 'roslin-test-'))
 const totals = { passed: 0, failed: 0, skipped: 0 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   CloudFormationClient,
-  DescribeStackResourcesCommand,
   GetTemplateCommand,
   UpdateStackCommand,
   waitUntilStackUpdateComplete,
@@ -14,13 +13,10 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
 import type { Item } from '../../core/store/schema-versions.ts'
 import type { Emulator } from '../../local/emulator.ts'
-import { cdk } from '../support/cdk.ts'
 import type { Deployment as DeploymentType } from '../support/deployment.ts'
 import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
 import { freePort, gone, processesOf } from '../support/processes.ts'
-import { synthesiseDemo } from '../support/stacks.ts'
 import { fixtureItems } from '../support/stored-items.ts'
-import { teamFiles } from '../support/team-templates.ts'
 
 // An emulator of this file's own, to be deployed to. local/paths.ts reads the folder when it is imported.
 const stateDir = join(mkdtempSync(join(tmpdir(), 'roslin-upgrades-')), 'state')
@@ -136,37 +132,5 @@ describe('a new version of the flow', () => {
     const back = await deployment.ended((await deployment.start()).runId)
     expect(back.status).toBe('succeeded')
     expect(await versionOf(back)).toBe(before)
-  })
-})
-
-describe('a team that becomes another', () => {
-  const stored = async () => {
-    const { StackResources = [] } = await cloudFormation.send(
-      new DescribeStackResourcesCommand({ StackName: 'Roslin-demo-State' }),
-    )
-    return StackResources.map(({ LogicalResourceId, PhysicalResourceId }) => [
-      LogicalResourceId,
-      PhysicalResourceId,
-    ])
-  }
-  const run = (...args: string[]) => cdk(deployment.env, join(stateDir, 'cdk-home'), ...args)
-
-  it('keeps its table, its bucket and its runs, and cdk diff says so before', {
-    timeout: 600_000,
-  }, async () => {
-    const before = await stored()
-    expect(before.length).toBeGreaterThan(2)
-    for (const [name, file] of teamFiles) {
-      const app = synthesiseDemo(file)
-      const diff = await run('diff', '--app', app, '--method', 'template')
-      expect(diff.code, diff.stderr).toBe(0)
-      const [state = ''] = (diff.stdout + diff.stderr).split('Stack Roslin-demo-ControlPlane')
-      expect(state, name).toContain('Stack Roslin-demo-State')
-      expect(state, name).not.toMatch(/^\[-\]|replace|destroy/m)
-      const deployed = await run('deploy', '--app', app, '--all', '--require-approval', 'never')
-      expect(deployed.code, deployed.stderr).toBe(0)
-      expect(await stored(), name).toEqual(before)
-    }
-    expect((await deployment.client.getRun('01K5A1B2C3D4E5F6G7H8J9K0M1')).status).toBe('succeeded')
   })
 })

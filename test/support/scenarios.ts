@@ -118,9 +118,15 @@ export class Scenarios {
       },
       () => left.join(', '),
     )
-    const { rules } = await readChaos(this.#deployment.port)
-    expect(rules.filter(({ run, applied }) => run === runId && applied === 0)).toEqual([])
+    expect(await this.#unapplied(runId)).toEqual([])
     return this.#deployment.client.getRun(runId)
+  }
+
+  /** Waits until all that should go wrong with the run has gone wrong. */
+  async haveGoneWrong(runId: string): Promise<void> {
+    await eventually(`all that should go wrong with run ${runId} has gone wrong`, async () =>
+      (await this.#unapplied(runId)).length === 0 ? true : undefined,
+    )
   }
 
   /** The team's money, when no run is open: what is committed is what was spent, and that is what the runs cost. */
@@ -145,6 +151,11 @@ export class Scenarios {
   async versionsOf(name: string): Promise<number[]> {
     const { data } = await this.#table.entities.modelVersion.query.byName({ name }).go({ pages: 'all' })
     return data.map(({ version }) => version)
+  }
+
+  async #unapplied(runId: string): Promise<unknown[]> {
+    const { rules } = await readChaos(this.#deployment.port)
+    return rules.filter(({ run, applied }) => run === runId && applied === 0)
   }
 
   async #read(runId: string): Promise<RunDetail> {

@@ -47,6 +47,8 @@ describe.concurrent('a run that is cancelled', () => {
         `is ${status}`,
         (run) => run.status === status && run.attempts.at(-1)?.jobStatus === job,
       )
+      // A job can wait before the scheduler has looked for a machine.
+      await scenarios.haveGoneWrong(runId)
       const live = before.attempts.filter(({ jobStatus }) => jobStatus === job)
       if (job === 'RUNNING') await deployment.processOf(runId, live[0]?.step ?? '')
       const askedAt = Date.now()
