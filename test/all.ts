@@ -57,7 +57,7 @@ const pytest = (folder: string, source: string): Suite => ({
   env: { ...process.env, PYTHONPATH: join(root, source) },
 })
 
-/** Side by side: none of these has an emulator that another one could meet, and each keeps about one core busy. */
+/** Side by side: one core each, more in end-to-end, whose emulator has a port and a folder to itself. */
 const first = [
   [
     pytest('containers/trainer/tests', 'containers/trainer/src'),

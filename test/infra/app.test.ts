@@ -44,7 +44,12 @@ describe.concurrent('the app', () => {
   })
 
   it('says what to do when no team is given', async () => {
-    expectRefusal(await cdk('deploy', '--all'), 'No team was given.', 'Give one with -c team=<name>: ')
+    for (const command of [
+      ['synth', '--quiet'],
+      ['deploy', '--all'],
+    ]) {
+      expectRefusal(await cdk(...command), 'No team was given.', 'Give one with -c team=<name>: ')
+    }
   })
 
   it('says what to do for a team that is no DNS label', async () => {
