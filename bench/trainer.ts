@@ -28,7 +28,6 @@ const MODELS = { gptj: 'GPT-J', neox: 'GPT-NeoX' } as const
 const env = {
   ...process.env,
   OMP_NUM_THREADS: '1',
-  DS_ACCELERATOR: 'cpu',
   PYTHONPATH: join(root, 'containers/trainer/src'),
 }
 

@@ -19,6 +19,7 @@ from alpaca_rows import alpaca_like_rows
 from published_recipe import PublishedRecipe
 from roslin_trainer.attention import attention_for
 from roslin_trainer.batches import BatchPlan
+from roslin_trainer.data_parallel_engine import DataParallelEngine
 from roslin_trainer.engine import TorchEngine
 from roslin_trainer.model import quiet_libraries, with_fused_gelu
 
@@ -68,7 +69,7 @@ class Ours:
         model = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
         self._model = with_fused_gelu(model)
         settings = SimpleNamespace(learning_rate=LEARNING_RATE, weight_decay=0.0, uses_adapters=False)
-        self.engine = engine_for(self._model, settings, dtype, rows, world_size)
+        self.engine = engine_for(self._model, settings, dtype, world_size)
         self.batches = BatchPlan(
             row_lengths=[len(row.ids) for row in rows],
             rows_per_step=ROWS_PER_RANK * world_size,
@@ -91,21 +92,12 @@ class Ours:
         self.engine.update(LEARNING_RATE)
 
     def gradients(self) -> list[torch.Tensor]:
-        if self.engine.world_size == 1:
-            return [weight.grad for weight in self._model.parameters()]
-        from deepspeed.utils import safe_get_full_grad
-
-        return [safe_get_full_grad(weight) for weight in self._model.parameters()]
+        return [weight.grad for weight in self._model.parameters()]
 
 
-def engine_for(model, settings, dtype: torch.dtype, rows, world_size: int):
-    if world_size == 1:
-        return TorchEngine(model, settings, dtype)
-    from roslin_trainer.deepspeed_engine import DeepSpeedEngine
-    from roslin_trainer.sharding import Sharding
-
-    sharding = Sharding("none", gradient_checkpointing=False, pack_tokens=TorchEngine.pack_tokens, reason="")
-    return DeepSpeedEngine(model, settings, dtype, sharding, rows[0])
+def engine_for(model, settings, dtype: torch.dtype, world_size: int):
+    """As build_engine.py chooses it on CPUs."""
+    return (TorchEngine if world_size == 1 else DataParallelEngine)(model, settings, dtype)
 
 
 def main() -> None:
@@ -214,9 +206,7 @@ def total(loss: float) -> float:
 def join_ranks() -> tuple[int, int]:
     if not distributed.is_torchelastic_launched():
         return 0, 1
-    import deepspeed
-
-    deepspeed.init_distributed(dist_backend="gloo", verbose=False)
+    distributed.init_process_group("gloo")
     return distributed.get_rank(), distributed.get_world_size()
 
 

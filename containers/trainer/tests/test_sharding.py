@@ -99,12 +99,3 @@ def test_deepspeed_is_told_the_same():
     offload = zero_config("zero3-offload", True)
     assert offload["stage"] == 3 and offload["offload_optimizer"] == {"device": "cpu", "pin_memory": True}
     assert "offload_param" in offload and "offload_param" not in zero_config("zero3", True)
-
-
-def test_gradients_are_added_up_in_place_on_cpus_below_zero3_alone():
-    assert [zero_config(kind, False)["reduce_scatter"] for kind in ("none", "zero2", "zero3")] == [
-        False,
-        False,
-        True,
-    ]
-    assert all(zero_config(kind, True)["reduce_scatter"] for kind in ("none", "zero2", "zero3"))

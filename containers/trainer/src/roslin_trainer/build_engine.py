@@ -7,6 +7,7 @@ import torch
 
 from roslin_trainer import host
 from roslin_trainer.attention import attention_for, why_padded
+from roslin_trainer.data_parallel_engine import DataParallelEngine
 from roslin_trainer.engine import Engine, TorchEngine
 from roslin_trainer.log import log
 from roslin_trainer.model import (
@@ -21,7 +22,7 @@ from roslin_trainer.model import (
 )
 from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.communication import check_communication
-from roslin_trainer.sharding import Machine, Wanted, choose_sharding
+from roslin_trainer.sharding import Machine, Sharding, Wanted, choose_sharding
 from roslin_trainer.tokens import TokenRow
 
 
@@ -35,35 +36,58 @@ def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: Token
     return TorchEngine(model, plan.training, dtype)
 
 
-def deepspeed_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
+def rank_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
     """For a rank under torchrun. Raises TrainerError GPU_MEMORY_TOO_SMALL."""
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    check_communication(lambda: torch.distributed.init_process_group(backend))
+    training = plan.training
+    dtype = choose_dtype(training.precision)
+    size = model_size(load_config(base, plan.base_model.source), training)
+    sharding = choose_sharding(size, this_machine(), Wanted.by(training, torch.finfo(dtype).bits // 8))
+    if torch.distributed.get_rank() == 0:
+        log(sharding.reason)
+    if sharding.kind == "none" and not torch.cuda.is_available():
+        return _data_parallel_engine(plan, base, checkpoint, dtype, sharding)
+    return _deepspeed_engine(plan, base, checkpoint, dtype, sharding, any_row)
+
+
+def _data_parallel_engine(
+    plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, sharding: Sharding
+) -> Engine:
+    model = _load(plan, base, checkpoint, torch.float32)
+    if sharding.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+    engine = DataParallelEngine(model, plan.training, dtype)
+    if engine.rank == 0:
+        _announce(plan, model, f"PyTorch on {engine.world_size} ranks", dtype)
+    return engine
+
+
+def _deepspeed_engine(
+    plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, sharding: Sharding, any_row: TokenRow
+) -> Engine:
     import deepspeed
     from transformers.integrations import HfDeepSpeedConfig
 
     from roslin_trainer.deepspeed_engine import DeepSpeedEngine, deepspeed_config
 
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
     # For inference on CPUs alone: it would be compiled now, for minutes, and the image has no compiler.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    check_communication(lambda: torch.distributed.init_process_group(backend))
-    deepspeed.init_distributed(dist_backend=backend, verbose=False)
-    training = plan.training
-    dtype = choose_dtype(training.precision)
-    size = model_size(load_config(base, plan.base_model.source), training)
-    sharding = choose_sharding(size, this_machine(), Wanted.by(training, torch.finfo(dtype).bits // 8))
+    deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), verbose=False)
     # Alive while loading, it makes Transformers give each rank only its part of the weights.
     zero3 = (
-        HfDeepSpeedConfig(deepspeed_config(training, dtype, sharding.kind)) if sharding.stage == 3 else None
+        HfDeepSpeedConfig(deepspeed_config(plan.training, dtype, sharding.kind))
+        if sharding.stage == 3
+        else None
     )
     model = _load(plan, base, checkpoint, dtype)
     del zero3
     if sharding.gradient_checkpointing:
         enable_gradient_checkpointing(model)
-    engine = DeepSpeedEngine(model, training, dtype, sharding, any_row)
+    engine = DeepSpeedEngine(model, plan.training, dtype, sharding, any_row)
     if engine.rank == 0:
-        log(sharding.reason)
         _announce(plan, model, f"DeepSpeed on {engine.world_size} ranks", dtype)
     return engine
 

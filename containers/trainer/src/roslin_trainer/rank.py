@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from roslin_trainer.budget import Budget, HourlyPrice
-from roslin_trainer.build_engine import deepspeed_engine, torch_engine
+from roslin_trainer.build_engine import rank_engine, torch_engine
 from roslin_trainer.checkpoint import CheckpointStore, read_position
 from roslin_trainer.checkpoint_interval import CheckpointInterval
 from roslin_trainer.errors import TrainerError, as_trainer_error, is_out_of_memory, out_of_memory
@@ -52,7 +52,7 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
     checkpoint = inputs.checkpoint if inputs.checkpoint.exists() else None
     position = read_position(checkpoint) if checkpoint else None
     is_distributed = "LOCAL_RANK" in os.environ
-    build = deepspeed_engine if is_distributed else torch_engine
+    build = rank_engine if is_distributed else torch_engine
     engine = build(plan, inputs.base, checkpoint, rows.train[0])
     check_same_start(engine, position)
     run_folder = open_folder(plan.run_uri)

@@ -76,7 +76,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Sharding:
-    """`kind` as in the recipe. `none` still divides Adam's state over the GPUs, which costs no speed."""
+    """`kind` as in the recipe. `none` still divides Adam's state over GPUs, which costs no speed there."""
 
     kind: str
     gradient_checkpointing: bool
@@ -122,9 +122,6 @@ def zero_config(kind: str, on_gpu: bool) -> dict:
     config = {
         "stage": stage,
         "overlap_comm": on_gpu,
-        # Below ZeRO-3 each rank receives whole gradients either way, with this a copy of them, which a CPU
-        # saves. GPUs keep it, for then the mean is taken before the sum, which fp16 may need.
-        "reduce_scatter": on_gpu or stage == 3,
         "contiguous_gradients": True,
         "reduce_bucket_size": BUCKET_VALUES,
         "allgather_bucket_size": BUCKET_VALUES,

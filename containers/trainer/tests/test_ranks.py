@@ -1,4 +1,4 @@
-"""DeepSpeed for real: two ranks on the CPU, against plain PyTorch in one process."""
+"""Several ranks for real, on the CPU: DeepSpeed and PyTorch's own, against PyTorch in one process."""
 
 import itertools
 import json
@@ -17,6 +17,7 @@ from conftest import ROWS, Child, Run, child_environment
 from roslin_trainer import build_engine, host
 from roslin_trainer.checkpoint import CheckpointStore
 from roslin_trainer.compat import TORCH
+from roslin_trainer.engine import TorchEngine
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.inputs import Inputs, fetch_complete
 from roslin_trainer.preflight.communication import end_communication
@@ -35,13 +36,18 @@ without_bitsandbytes = pytest.mark.skipif(
 # Long enough to be stopped after the first checkpoint and before the end, on any machine.
 MANY_EPOCHS = 20
 RESUMED_AT_STEP = 8
+# 19 of them are trained on: with 6 a step, the last one leaves a rank without any.
+FEW_ROWS = ROWS[:21]
+# Several packs a rank and step, of rows of about 70 tokens.
+SMALL_PACK_TOKENS = 160
 ACCUMULATING = {"epochs": 1, "batchSizePerGpu": 2, "gradientAccumulationSteps": 2}
 TRAININGS = {
-    "lora": {"method": "lora", "sharding": "auto", **ACCUMULATING},
-    "zero2": {"method": "full", "sharding": "zero2", **ACCUMULATING},
+    "data parallel": {"method": "full", "sharding": "auto", "epochs": 2, "batchSizePerGpu": 3},
+    "lora": {"method": "lora", "sharding": "zero2", **ACCUMULATING},
+    "zero2": {"method": "full", "sharding": "zero2", "epochs": 2, "batchSizePerGpu": 3},
     "bf16": {"method": "full", "epochs": 4, "sharding": "zero3", "precision": "bf16"},
     "bf16, resumed": {"method": "full", "epochs": 4, "sharding": "zero3", "precision": "bf16"},
-    "qlora": {"method": "qlora", "sharding": "auto", **ACCUMULATING},
+    "qlora": {"method": "qlora", "sharding": "zero2", **ACCUMULATING},
     "with dropout": {
         "method": "lora",
         "epochs": MANY_EPOCHS,
@@ -57,7 +63,7 @@ def trained(tmp_path_factory, model_folders) -> dict[str, Run]:
     for name, training in TRAININGS.items():
         if training["method"] == "qlora" and not find_spec("bitsandbytes"):
             continue
-        runs[name] = Run(tmp_path_factory.mktemp("two"), model_folders["llama"], training, {}, ROWS)
+        runs[name] = Run(tmp_path_factory.mktemp("two"), model_folders["llama"], training, {}, FEW_ROWS)
         runs[name].step("prepare")
         inputs = Inputs(runs[name].root / "scratch")
         fetch_complete(runs[name].plan.base_model.mirror_uri, inputs.base)
@@ -94,7 +100,10 @@ def train_all(runs: dict[str, Run]) -> int:
         inputs = Inputs(run.root / "scratch")
         if name.endswith("resumed"):
             stop_and_fetch(run, inputs)
-        train_as_rank(run, inputs, StopSignal())
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "data parallel":
+                patch.setattr(TorchEngine, "pack_tokens", SMALL_PACK_TOKENS)
+            train_as_rank(run, inputs, StopSignal())
         # They know each other from then on.
         build_engine.check_communication = lambda initialise: None
     end_communication()
@@ -142,16 +151,21 @@ def assert_same_training(found: dict, expected: dict) -> None:
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["lora", "zero2", pytest.param("qlora", marks=without_bitsandbytes)])
+@pytest.mark.parametrize(
+    "name", ["data parallel", "lora", "zero2", pytest.param("qlora", marks=without_bitsandbytes)]
+)
 def test_two_ranks_train_as_one_process(trained, make_run, name):
-    one = make_run(name="one", training={**TRAININGS[name], "batchSizePerGpu": 4})
+    rows_per_step = 2 * TRAININGS[name]["batchSizePerGpu"]
+    one = make_run(name="one", training={**TRAININGS[name], "batchSizePerGpu": rows_per_step}, rows=FEW_ROWS)
     one.step("prepare")
     assert one.step("train") == 0
     assert_same_training(trained[name].json("metrics.json"), one.json("metrics.json"))
 
 
 def test_two_ranks_in_bf16_train_nearly_as_one_process_in_fp32(trained, make_run):
-    one = make_run(name="one", training={**TRAININGS["bf16"], "precision": "fp32", "batchSizePerGpu": 8})
+    one = make_run(
+        name="one", training={**TRAININGS["bf16"], "precision": "fp32", "batchSizePerGpu": 8}, rows=FEW_ROWS
+    )
     one.step("prepare")
     assert one.step("train") == 0
     found, expected = (run.json("metrics.json")["series"]["loss"] for run in (trained["bf16"], one))
@@ -195,7 +209,10 @@ def test_two_ranks_in_bf16_resume_bitwise(trained):
 
 
 def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run):
-    run, alone = make_run(name="killed", training=TRAININGS["with dropout"]), trained["with dropout"]
+    run, alone = (
+        make_run(name="killed", training=TRAININGS["with dropout"], rows=FEW_ROWS),
+        trained["with dropout"],
+    )
     run.step("prepare")
     machine = start_machine(run, "machine", ranks=2)
     wait_for(lambda: has_checkpoint(run))
@@ -222,7 +239,7 @@ def test_rank_that_stands_still_is_found_and_all_stacks_are_shown(make_run):
     assert machine.end() == 22
     assert run.json("error.json")["code"] == "HUNG"
     log = machine.log.read_text()
-    assert "stacks of rank 0:" in log and "deepspeed_engine.py" in log
+    assert "stacks of rank 0:" in log and "data_parallel_engine.py" in log
     assert "stacks of rank 1:\n(it did not answer)" in log
     assert not any(is_alive(pid) for pid in ranks)
 
