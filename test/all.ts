@@ -1,5 +1,5 @@
 // Every test of the project, whatever the language: `npm test`. Sets up what they need, and ends with one line of counts.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,30 +57,28 @@ const pytest = (folder: string, source: string): Suite => ({
   env: { ...process.env, PYTHONPATH: join(root, source) },
 })
 
-/** Side by side: one core each, more in end-to-end, whose emulator has a port and a folder to itself. */
-const first = [
-  [
-    pytest('containers/trainer/tests', 'containers/trainer/src'),
-    pytest('local/emulator/tests', 'local/emulator'),
-  ],
-  [vitest('unit'), vitest('end-to-end')],
+const trainer = pytest('containers/trainer/tests', 'containers/trainer/src')
+const emulator = pytest('local/emulator/tests', 'local/emulator')
+
+/** Rounds come one after the other. A round's lanes run side by side, about a core each. */
+const rounds: readonly (readonly (readonly Suite[])[])[] = [
+  [[trainer, vitest('unit')], [vitest('end-to-end')]],
+  // Embedded tests wait for many runs at once, and not for long: little runs beside them, and not to their end.
+  [[vitest('embedded')], [emulator]],
 ]
-/** Alone: its tests wait for many runs at once, and not for long. */
-const then = [vitest('embedded')]
 
 const reports = mkdtempSync(join(tmpdir(), 'roslin-test-'))
 const totals = { passed: 0, failed: 0, skipped: 0 }
-await Promise.all(first.map((suites) => runSuites(suites, 'buffered')))
-await runSuites(then, 'live')
+for (const lanes of rounds) await Promise.all(lanes.map(runSuites))
 rmSync(reports, { recursive: true })
 process.stdout.write(
   `\n${totals.passed} passed, ${totals.failed} failed${totals.skipped ? `, ${totals.skipped} skipped` : ''}\n`,
 )
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1
 
-async function runSuites(suites: readonly Suite[], output: 'buffered' | 'live'): Promise<void> {
+async function runSuites(suites: readonly Suite[]): Promise<void> {
   for (const suite of suites) {
-    const { passed, failed, skipped } = await runSuite(suite, output)
+    const { passed, failed, skipped } = await runSuite(suite)
     totals.passed += passed
     totals.failed += failed
     totals.skipped += skipped
@@ -88,10 +86,10 @@ async function runSuites(suites: readonly Suite[], output: 'buffered' | 'live'):
 }
 
 /** A suite that ends badly without a failed test in its report (or without a report) counts as one failure. */
-async function runSuite(suite: Suite, output: 'buffered' | 'live'): Promise<Counts> {
+async function runSuite(suite: Suite): Promise<Counts> {
   const { name, read } = suite
   const report = join(reports, name.replaceAll(/\W+/g, '-'))
-  const code = await (output === 'live' ? runLive(suite, report) : runBuffered(suite, report))
+  const code = await runBuffered(suite, report)
   try {
     const counts = read(report)
     return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
@@ -101,30 +99,17 @@ async function runSuite(suite: Suite, output: 'buffered' | 'live'): Promise<Coun
   }
 }
 
-function runLive(suite: Suite, report: string): Promise<number | null> {
-  process.stdout.write(title(suite))
-  const child = start(suite, report, 'inherit')
-  return new Promise((resolve) => child.on('close', resolve))
-}
-
 /** What it prints comes at its end, in one piece: another one runs beside it. */
-async function runBuffered(suite: Suite, report: string): Promise<number | null> {
-  const child = start(suite, report, 'pipe')
-  const printed: Buffer[] = []
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => printed.push(part))
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  process.stdout.write(Buffer.concat([Buffer.from(title(suite)), ...printed]))
-  return code
-}
-
-function title({ name }: Suite): string {
-  return `\n── ${name}\n`
-}
-
-function start({ command, args, env }: Suite, report: string, output: 'inherit' | 'pipe'): ChildProcess {
-  return spawn(command, args(report), {
+async function runBuffered({ name, command, args, env }: Suite, report: string): Promise<number | null> {
+  process.stdout.write(`▸ ${name}\n`)
+  const child = spawn(command, args(report), {
     cwd: root,
     env: env ?? process.env,
-    stdio: ['inherit', output, output],
+    stdio: ['inherit', 'pipe', 'pipe'],
   })
+  const printed: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => printed.push(part))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  process.stdout.write(Buffer.concat([Buffer.from(`\n── ${name}\n`), ...printed]))
+  return code
 }

@@ -1,6 +1,3 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   CloudFormationClient,
   GetTemplateCommand,
@@ -12,36 +9,20 @@ import { BatchWriteCommand } from '@aws-sdk/lib-dynamodb'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
 import type { Item } from '../../core/store/schema-versions.ts'
-import type { Emulator } from '../../local/emulator.ts'
-import type { Deployment as DeploymentType } from '../support/deployment.ts'
-import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
-import { freePort, gone, processesOf } from '../support/processes.ts'
+import type { Deployment } from '../support/deployment.ts'
+import { OwnEmulator } from '../support/own-emulator.ts'
 import { fixtureItems } from '../support/stored-items.ts'
 
-// An emulator of this file's own, to be deployed to. local/paths.ts reads the folder when it is imported.
-const stateDir = join(mkdtempSync(join(tmpdir(), 'roslin-upgrades-')), 'state')
-process.env.ROSLIN_STATE_DIR = stateDir
-const { startEmulator } = await import('../../local/emulator.ts')
-const { Deployment } = await import('../support/deployment.ts')
-
-const { account, region, deployedState } = inject('embedded')
-const port = await freePort()
-let emulator: Emulator
-let deployment: DeploymentType
+const own = new OwnEmulator('upgrades')
+let deployment: Deployment
 let cloudFormation: CloudFormationClient
 
 beforeAll(async () => {
-  cpSync(deployedState, stateDir, { recursive: true })
-  emulator = await startEmulator({ port, images: stubImage, jobSlots: JOB_SLOTS, background: false })
-  deployment = await Deployment.open({ port, account, region })
+  deployment = await own.start()
   cloudFormation = new CloudFormationClient({})
 })
 
-afterAll(async () => {
-  await emulator.stop()
-  await gone('the emulator', () => processesOf(stateDir))
-  rmSync(join(stateDir, '..'), { recursive: true, force: true })
-})
+afterAll(() => own.remove())
 
 describe('what an earlier version has stored', () => {
   /** Of another team, so that no list of this one has it. */
@@ -99,7 +80,7 @@ describe('a new version of the flow', () => {
     await cloudFormation.send(
       new UpdateStackCommand({
         StackName,
-        TemplateURL: `https://s3.${region}.amazonaws.com/${deployment.bucket}/test/broken.json`,
+        TemplateURL: `https://s3.${inject('embedded').region}.amazonaws.com/${deployment.bucket}/test/broken.json`,
         Capabilities: ['CAPABILITY_NAMED_IAM'],
       }),
     )

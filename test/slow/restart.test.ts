@@ -1,42 +1,18 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasEnded } from '../../core/run.ts'
-import type { Emulator } from '../../local/emulator.ts'
-import type { Deployment as DeploymentType } from '../support/deployment.ts'
-import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
-import { freePort, gone, isAlive, processesOf } from '../support/processes.ts'
+import type { Deployment } from '../support/deployment.ts'
+import { OwnEmulator } from '../support/own-emulator.ts'
+import { gone, isAlive } from '../support/processes.ts'
 
-// An emulator of this file's own, to be killed. local/paths.ts reads the folder when it is imported.
-const stateDir = join(mkdtempSync(join(tmpdir(), 'roslin-restart-')), 'state')
-process.env.ROSLIN_STATE_DIR = stateDir
-const { startEmulator } = await import('../../local/emulator.ts')
-const { Deployment } = await import('../support/deployment.ts')
-
-const { account, region, deployedState } = inject('embedded')
-const port = await freePort()
-let emulator: Emulator
-let deployment: DeploymentType
-
-async function start() {
-  emulator = await startEmulator({ port, images: stubImage, jobSlots: JOB_SLOTS, background: false })
-  deployment = await Deployment.open({ port, account, region })
-}
+const own = new OwnEmulator('restart')
+let deployment: Deployment
 
 beforeAll(async () => {
-  cpSync(deployedState, stateDir, { recursive: true })
-  await start()
+  deployment = await own.start()
 })
 
-afterAll(async () => {
-  await emulator.stop()
-  await gone('the emulator', () => processesOf(stateDir))
-  rmSync(join(stateDir, '..'), { recursive: true, force: true })
-})
-
-const running = () => processesOf(stateDir)
+afterAll(() => own.remove())
 
 /** A run that has got as far as its trainer, and the trainer's process. */
 async function trainingRun() {
@@ -50,11 +26,11 @@ describe('an embedded AWS that is killed with -9 while a run trains', () => {
     const { runId: succeeded } = await deployment.ended((await deployment.start()).runId)
     const { runId, trainer } = await trainingRun()
     const { runId: queued } = await deployment.start('prepare:sleep=600')
-    process.kill(emulator.pid, 'SIGKILL')
+    own.kill()
     await gone('the trainer', () => (isAlive(trainer) ? [trainer] : []))
-    await gone('every process of the emulator', running)
+    await own.gone()
 
-    await start()
+    deployment = await own.start()
     for (const id of [runId, queued]) {
       const run = await deployment.until(id, 'ends', ({ status }) => hasEnded(status))
       expect(run).toMatchObject({ status: 'failed', failure: { nextStep: expect.any(String) } })
@@ -90,11 +66,11 @@ describe('an embedded AWS that is killed with -9 while runs are started', () => 
         accepted.push(runId)
       })
       await setTimeout(milliseconds)
-      process.kill(emulator.pid, 'SIGKILL')
+      own.kill()
       await Promise.allSettled(starting)
-      await gone('every process of the emulator', running)
+      await own.gone()
 
-      await start()
+      deployment = await own.start()
       const { runs } = await deployment.client.listRuns(100, undefined)
       expect(runs.map(({ runId }) => runId)).toEqual(expect.arrayContaining(accepted))
       for (const { runId } of runs) {
@@ -108,11 +84,11 @@ describe('an embedded AWS that is killed with -9 while runs are started', () => 
 describe('an embedded AWS that is stopped while a run trains', () => {
   it('lets the trainer save, leaves no process, and the run is failed once it is back', async () => {
     const { runId, trainer } = await trainingRun()
-    await emulator.stop()
+    await own.stop()
     expect(isAlive(trainer)).toBe(false)
-    await gone('every process of the emulator', running)
+    await own.gone()
 
-    await start()
+    deployment = await own.start()
     const run = await deployment.until(runId, 'ends', ({ status }) => hasEnded(status))
     expect(run.status).toBe('failed')
     const { lines } = await deployment.client.getLogs(runId, undefined)

@@ -1,38 +1,20 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CloudFormationClient, DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Emulator } from '../../local/emulator.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cdk } from '../support/cdk.ts'
-import type { Deployment as DeploymentType } from '../support/deployment.ts'
-import { JOB_SLOTS, stubImage } from '../support/embedded-aws.ts'
-import { freePort, gone, processesOf } from '../support/processes.ts'
+import type { Deployment } from '../support/deployment.ts'
+import { OwnEmulator } from '../support/own-emulator.ts'
 import { synthesiseDemo } from '../support/stacks.ts'
 import { teamFiles } from '../support/team-templates.ts'
 
-// An emulator of this file's own, to be deployed to. local/paths.ts reads the folder when it is imported.
-const stateDir = join(mkdtempSync(join(tmpdir(), 'roslin-team-changes-')), 'state')
-process.env.ROSLIN_STATE_DIR = stateDir
-const { startEmulator } = await import('../../local/emulator.ts')
-const { Deployment } = await import('../support/deployment.ts')
-
-const { account, region, deployedState } = inject('embedded')
-let emulator: Emulator
-let deployment: DeploymentType
+const own = new OwnEmulator('team-changes')
+let deployment: Deployment
 
 beforeAll(async () => {
-  cpSync(deployedState, stateDir, { recursive: true })
-  const port = await freePort()
-  emulator = await startEmulator({ port, images: stubImage, jobSlots: JOB_SLOTS, background: false })
-  deployment = await Deployment.open({ port, account, region })
+  deployment = await own.start()
 })
 
-afterAll(async () => {
-  await emulator.stop()
-  await gone('the emulator', () => processesOf(stateDir))
-  rmSync(join(stateDir, '..'), { recursive: true, force: true })
-})
+afterAll(() => own.remove())
 
 describe('a team that becomes another', () => {
   const stored = async () => {
@@ -44,7 +26,7 @@ describe('a team that becomes another', () => {
       PhysicalResourceId,
     ])
   }
-  const run = (...args: string[]) => cdk(deployment.env, join(stateDir, 'cdk-home'), ...args)
+  const run = (...args: string[]) => cdk(deployment.env, join(own.stateDir, 'cdk-home'), ...args)
 
   // That the templates keep them is a unit test's (test/infra/teams.test.ts); here they are deployed.
   it('keeps its table, its bucket and its runs, and cdk diff says so before', {
