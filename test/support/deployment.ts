@@ -20,7 +20,7 @@ import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { inject } from 'vitest'
 import { Client } from '../../cli/client.ts'
-import { hasEnded } from '../../core/run.ts'
+import { STEPS as FLOW_STEPS, hasEnded } from '../../core/run.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { parseS3Uri } from '../../core/storage-layout.ts'
 import { awsEnvironment, embeddedApiUrl } from '../../local/embedded.ts'
@@ -30,6 +30,13 @@ export const TEAM = 'demo'
 
 /** The steps that run in containers. */
 export const STEPS = ['prepare', 'train', 'evaluate']
+
+/** Of a run that has ended: the steps whose containers its last execution has started. */
+function startedSteps({ status, from, failure }: RunDetail): readonly string[] {
+  const steps: readonly string[] = FLOW_STEPS
+  const end = status === 'succeeded' ? steps.length : steps.indexOf(failure?.step ?? '') + 1
+  return steps.slice(steps.indexOf(from), end).filter((step) => STEPS.includes(step))
+}
 
 /** Of each training job: its number, its capacity option, its exit code. */
 export function trainJobs(run: RunDetail) {
@@ -224,16 +231,14 @@ export class Deployment {
     return eventually(`run ${runId} ends`, async () => {
       const run = await this.client.getRun(runId)
       if (!hasEnded(run.status)) return undefined
-      const started = STEPS.slice(
-        0,
-        run.status === 'succeeded' ? STEPS.length : STEPS.indexOf(run.failure?.step ?? '') + 1,
-      )
-      const settled = run.attempts.filter(
+      const hasSettled = run.attempts.every(
         ({ jobStatus }) => jobStatus === 'SUCCEEDED' || jobStatus === 'FAILED',
       )
-      const all =
-        settled.length === run.attempts.length && settled.length >= started.length && !run.reservation
-      return all ? run : undefined
+      // What an earlier execution's attempts were tells nothing of this one's.
+      const hasAll = startedSteps(run).every((started) =>
+        run.attempts.some(({ step, execution }) => step === started && execution === run.execution),
+      )
+      return hasSettled && hasAll && !run.reservation ? run : undefined
     })
   }
 
