@@ -1,5 +1,7 @@
 """What is spread over the GPUs, by an arithmetic that can be checked by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from roslin_trainer.errors import TrainerError
@@ -78,6 +80,15 @@ def test_a_model_too_large_for_everything_is_refused_with_the_arithmetic():
         choose_sharding(GPT_J, machine(1, 24, host_gb=64), wanted())
     assert raised.value.code == "GPU_MEMORY_TOO_SMALL" and raised.value.exit_code == 34
     assert "needs 121.1 of 44.8 GB of usable host memory" in raised.value.message
+
+
+def test_ranks_on_cpus_each_have_to_hold_all_of_adams_state():
+    # 4 B bytes of weights and 4 B of gradients, and 16 B of the optimizer, divided by two or not.
+    size = ModelSize(10**9, 10**9, layers=16, width=2048, vocabulary=50_304)
+    gpus = Machine(2, 26 * GB, gpus_per_host=2, host_bytes=52 * GB)
+    fp32 = wanted(value_bytes=4)
+    assert choose_sharding(size, gpus, fp32).kind == "none"
+    assert choose_sharding(size, replace(gpus, has_gpus=False), fp32).kind == "zero2"
 
 
 def test_the_recipe_overrides_the_estimate():

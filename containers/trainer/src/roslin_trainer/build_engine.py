@@ -100,7 +100,9 @@ def this_machine() -> Machine:
         gpu_bytes = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
     else:
         gpu_bytes = host_bytes // gpus_per_host
-    return Machine(int(os.environ["WORLD_SIZE"]), gpu_bytes, gpus_per_host, host_bytes)
+    return Machine(
+        int(os.environ["WORLD_SIZE"]), gpu_bytes, gpus_per_host, host_bytes, torch.cuda.is_available()
+    )
 
 
 def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype):

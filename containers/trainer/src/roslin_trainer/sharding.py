@@ -47,6 +47,8 @@ class Machine:
     gpu_bytes: int
     gpus_per_host: int
     host_bytes: int
+    has_gpus: bool = True
+    """If not, its ranks on CPUs count as GPUs, and under `none` each keeps all of Adam's state."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,11 @@ class _Need:
         everything = weights + gradients + optimizer
         stage = ZERO_STAGE[kind]
         parts = machine.gpus
+        optimizer_parts = parts if machine.has_gpus or kind != "none" else 1
         self._states_gb = (
             (weights / parts if stage == 3 else weights)
             + (gradients / parts if stage >= 2 else gradients)
-            + optimizer / parts
+            + optimizer / optimizer_parts
         )
         self._host_gb = 0.0
         if kind == "zero3-offload":
