@@ -50,7 +50,8 @@ TRAINING = Training(
     warmup_steps=10,
     schedule="linear",
     weight_decay=0.0,
-    batch_size_per_gpu=8,
+    # Short steps, so that many fall beside an upload.
+    batch_size_per_gpu=2,
     gradient_accumulation_steps=1,
     max_tokens=512,
     precision="fp32",

@@ -100,6 +100,16 @@ def test_series_stays_bounded_and_true():
     assert columns["step"] == sorted(columns["step"]) and columns["step"][0] == 4.5
 
 
+def test_values_have_six_digits(metrics, tmp_path):
+    for loss in (1.23456789, 2.0):
+        metrics.add_step(a_step(loss))
+    metrics.raw_upload()()
+    metrics.start(), metrics.close()
+    assert read(tmp_path)["series"]["loss"] == [1.23457, 2]
+    with gzip.open(tmp_path / "metrics" / "series-0001.jsonl.gz", "rt") as file:
+        assert [json.loads(line)["loss"] for line in file] == [1.23457, 2]
+
+
 def test_restored_metrics_go_on(metrics, tmp_path):
     for loss in (4.0, 3.0):
         metrics.add_step(a_step(loss))

@@ -1,9 +1,11 @@
 """The same folder on the local disk and on S3 (the emulator's, on a loopback port)."""
 
+import hashlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +15,12 @@ import pytest
 from botocore.config import Config
 
 from roslin_trainer import storage
-from roslin_trainer.manifest import DamagedFolder, commit_folder, fetch_folder, read_manifest
+from roslin_trainer.host import LOWEST_PRIORITY
+from roslin_trainer.manifest import DamagedFolder, commit_folder, fetch_folder, read_manifest, upload_folder
 from roslin_trainer.storage import MIB, LocalFolder, S3Folder, open_folder, read_file, s3_client
 
 BUCKET = "b1b"
+sha256 = hashlib.sha256
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +58,20 @@ def folder(request, tmp_path, monkeypatch):
     if request.param == "local":
         yield LocalFolder(tmp_path / "folder")
         return
-    url = request.getfixturevalue("endpoint")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3_client.cache_clear()
+    use_s3(request.getfixturevalue("endpoint"), monkeypatch)
     s3_client().create_bucket(Bucket=BUCKET)
     yield open_folder(f"s3://{BUCKET}/runs/{request.node.name}/")
+    s3_client.cache_clear()
+
+
+def use_s3(endpoint: str, monkeypatch) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
     s3_client.cache_clear()
 
 
@@ -101,6 +111,25 @@ def test_manifest_comes_last_and_guards_the_files(folder, tmp_path):
         fetch_folder(folder, manifest, tmp_path / "again")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
+def test_an_upload_gives_way_to_training(endpoint, tmp_path, monkeypatch):
+    use_s3(endpoint, monkeypatch)
+    s3_client().create_bucket(Bucket=BUCKET)
+    (tmp_path / "weights").write_bytes(b"w" * 1000)
+    priorities = []
+
+    def note_priority(**_):
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    s3_client().meta.events.register("before-send.s3.PutObject", note_priority)
+    monkeypatch.setattr(hashlib, "sha256", lambda: note_priority() or sha256())
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    upload_folder(tmp_path, open_folder(f"s3://{BUCKET}/gives-way/"))
+    s3_client.cache_clear()
+    assert priorities == [LOWEST_PRIORITY, LOWEST_PRIORITY]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before < LOWEST_PRIORITY
+
+
 def test_file_by_uri(folder):
     folder.write("plan.json", b"{}")
     uri = folder.uri.rstrip("/") + "/plan.json"
@@ -115,14 +144,7 @@ def test_uris_and_paths(tmp_path):
 
 
 def test_whole_run_on_s3(endpoint, make_run, monkeypatch):
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3_client.cache_clear()
+    use_s3(endpoint, monkeypatch)
     client = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
     client.create_bucket(Bucket="whole")
     run = make_run(training={"epochs": 1, "method": "lora"})

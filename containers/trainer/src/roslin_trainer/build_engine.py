@@ -29,10 +29,8 @@ from roslin_trainer.tokens import TokenRow
 def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
     """For one process on a CPU, where memory is plenty beside what a CPU trains in reasonable time."""
     dtype = choose_dtype(plan.training.precision)
-    model = _load(plan, base, checkpoint, torch.float32)
-    if plan.training.gradient_checkpointing == "on":
-        enable_gradient_checkpointing(model)
-    _announce(plan, model, "PyTorch on the CPU", dtype)
+    model = _load(plan, base, checkpoint, torch.float32, plan.training.gradient_checkpointing == "on")
+    _announce(plan, model, "PyTorch", dtype)
     return TorchEngine(model, plan.training, dtype)
 
 
@@ -49,20 +47,10 @@ def rank_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenR
     if torch.distributed.get_rank() == 0:
         log(sharding.reason)
     if sharding.kind == "none" and not torch.cuda.is_available():
-        return _data_parallel_engine(plan, base, checkpoint, dtype, sharding)
+        model = _load(plan, base, checkpoint, torch.float32, sharding.gradient_checkpointing)
+        _announce(plan, model, "PyTorch", dtype)
+        return DataParallelEngine(model, training, dtype)
     return _deepspeed_engine(plan, base, checkpoint, dtype, sharding, any_row)
-
-
-def _data_parallel_engine(
-    plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, sharding: Sharding
-) -> Engine:
-    model = _load(plan, base, checkpoint, torch.float32)
-    if sharding.gradient_checkpointing:
-        enable_gradient_checkpointing(model)
-    engine = DataParallelEngine(model, plan.training, dtype)
-    if engine.rank == 0:
-        _announce(plan, model, f"PyTorch on {engine.world_size} ranks", dtype)
-    return engine
 
 
 def _deepspeed_engine(
@@ -82,14 +70,10 @@ def _deepspeed_engine(
         if sharding.stage == 3
         else None
     )
-    model = _load(plan, base, checkpoint, dtype)
+    model = _load(plan, base, checkpoint, dtype, sharding.gradient_checkpointing)
     del zero3
-    if sharding.gradient_checkpointing:
-        enable_gradient_checkpointing(model)
-    engine = DeepSpeedEngine(model, plan.training, dtype, sharding, any_row)
-    if engine.rank == 0:
-        _announce(plan, model, f"DeepSpeed on {engine.world_size} ranks", dtype)
-    return engine
+    _announce(plan, model, "DeepSpeed", dtype)
+    return DeepSpeedEngine(model, plan.training, dtype, sharding, any_row)
 
 
 def this_machine() -> Machine:
@@ -105,20 +89,33 @@ def this_machine() -> Machine:
     )
 
 
-def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype):
+def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, computes_twice: bool):
+    """`computes_twice`: gradient checkpointing."""
     source, training = plan.base_model.source, plan.training
     attention = attention_for(load_config(base, source), training.max_tokens)
     torch.manual_seed(training.seed)
     if training.method == "full":
-        return load_model(checkpoint or base, source, dtype, attention=attention)
-    model = load_base(training, base, source, dtype, attention)
-    if checkpoint:
-        return load_adapters(model, checkpoint, is_trainable=True)
-    return with_adapters(model, training, source)
+        model = load_model(checkpoint or base, source, dtype, attention=attention)
+    else:
+        frozen = load_base(training, base, source, dtype, attention)
+        model = (
+            load_adapters(frozen, checkpoint, is_trainable=True)
+            if checkpoint
+            else with_adapters(frozen, training, source)
+        )
+    if computes_twice:
+        enable_gradient_checkpointing(model)
+    return model
 
 
-def _announce(plan: Plan, model, machinery: str, dtype: torch.dtype) -> None:
+def _announce(plan: Plan, model, library: str, dtype: torch.dtype) -> None:
+    where = "the CPU"
+    if torch.distributed.is_initialized():
+        if torch.distributed.get_rank() > 0:
+            return
+        where = f"{torch.distributed.get_world_size()} ranks"
     if reason := why_padded(model.config, plan.training.max_tokens):
         log(f"rows are padded, not packed: {reason}")
     counts = [getattr(p, "ds_numel", p.numel()) for p in model.parameters() if p.requires_grad]
-    log(f"training {sum(counts) / 1e6:.1f} M weights ({plan.training.method}) with {machinery}, {dtype}")
+    trained = f"{sum(counts) / 1e6:.1f} M weights ({plan.training.method})"
+    log(f"training {trained} with {library} on {where}, {dtype}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 import torch.distributed as distributed
 
-from roslin_trainer.engine import STATE_FILE, TorchEngine
+from roslin_trainer.engine import STATE_FILE, TorchEngine, sum_over_ranks
 from roslin_trainer.plan import Training
 from roslin_trainer.tokens import TokenRow
 
@@ -30,9 +30,7 @@ class DataParallelEngine(TorchEngine):
         return loss
 
     def all_sum(self, values: list[float]) -> list[float]:
-        total = torch.tensor(values, dtype=torch.float32)
-        distributed.all_reduce(total)
-        return total.tolist()
+        return sum_over_ranks(values, self.device)
 
     def save_state(self, folder: Path) -> None:
         if self.rank == 0:

@@ -8,7 +8,13 @@ import torch.distributed as distributed
 
 from roslin_trainer.batches import without_labels
 from roslin_trainer.compat import has_fused_adam
-from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE, keep_freed_memory
+from roslin_trainer.engine import (
+    ADAM_BETAS,
+    MAX_GRADIENT_NORM,
+    STATE_FILE,
+    sum_over_ranks,
+)
+from roslin_trainer.host import keep_freed_memory
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
 from roslin_trainer.packing import collate_for, reads_packs
@@ -76,9 +82,7 @@ class DeepSpeedEngine:
             self._engine.train()
 
     def all_sum(self, values: list[float]) -> list[float]:
-        total = torch.tensor(values, dtype=torch.float32, device=self.device)
-        distributed.all_reduce(total)
-        return total.tolist()
+        return sum_over_ranks(values, self.device)
 
     def save_state(self, folder: Path) -> None:
         # Frozen weights are those of the base model, which the run has already.

@@ -1,13 +1,14 @@
 """What the training loop needs of the machinery below it, and plain PyTorch doing it on a CPU."""
 
-import ctypes
 from pathlib import Path
 from typing import Protocol
 
 import torch
+import torch.distributed as distributed
 
 from roslin_trainer.batches import Batch
 from roslin_trainer.compat import has_fused_adam
+from roslin_trainer.host import keep_freed_memory
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights
 from roslin_trainer.packing import collate_for, reads_packs
@@ -146,10 +147,8 @@ class TorchEngine:
         save_weights(self._model, folder)
 
 
-def keep_freed_memory() -> None:
-    """Asks glibc to keep freed memory: returning each step's tensors to the kernel costs a tenth of it."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:
-        trim_threshold, mmap_threshold = -1, -3
-        mallopt(mmap_threshold, 2**30)
-        mallopt(trim_threshold, 2**30)
+def sum_over_ranks(values: list[float], device: torch.device) -> list[float]:
+    """Each value added up over all ranks, in 32 bits."""
+    total = torch.tensor(values, dtype=torch.float32, device=device)
+    distributed.all_reduce(total)
+    return total.tolist()

@@ -1,5 +1,9 @@
 """The machine around the GPUs."""
 
+import ctypes
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +13,7 @@ MIB = 2**20
 PROCESSORS = Path("/proc/cpuinfo")
 # Products of 16-bit numbers in one instruction: Intel's AMX, AVX-512 on Intel and AMD, ARM from v8.6 on.
 BF16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
+LOWEST_PRIORITY = 19
 
 
 class HostSample(NamedTuple):
@@ -34,3 +39,18 @@ def has_bf16() -> bool:
 
 def memory_bytes() -> int:
     return psutil.virtual_memory().total
+
+
+def give_way() -> None:
+    """The calling thread leaves the processors to others; on Linux, where each thread has its priority."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+
+
+def keep_freed_memory() -> None:
+    """Asks glibc to keep freed memory: returning it to the kernel costs a step, or a download, a tenth."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(mmap_threshold, 2**30)
+        mallopt(trim_threshold, 2**30)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from roslin_trainer.host import give_way
 from roslin_trainer.storage import Folder, download_files, upload_files
 
 MANIFEST = "manifest.json"
@@ -63,7 +64,7 @@ def describe(path: str, local: Path) -> ManifestFile:
 def upload_folder(source: Path, folder: Folder) -> tuple[ManifestFile, ...]:
     """Uploads all files of a local folder, and hashes them meanwhile."""
     paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
-    with ThreadPoolExecutor(HASH_THREADS) as pool:
+    with ThreadPoolExecutor(HASH_THREADS, initializer=give_way) as pool:
         files = pool.map(lambda path: describe(path, source / path), paths)
         upload_files(source, paths, folder)
         return tuple(files)

@@ -80,7 +80,7 @@ class Series:
         if len(self._pending) < self._steps_per_point:
             return
         for name, column in zip(COLUMNS, zip(*self._pending, strict=True), strict=True):
-            self.columns[name].append(_mean(column))
+            self.columns[name].append(_six_digits(_mean(column)))
         self._pending = []
         if len(self.columns["step"]) >= MAX_POINTS:
             self._halve()
@@ -90,7 +90,8 @@ class Series:
 
     def _halve(self) -> None:
         for name, column in self.columns.items():
-            self.columns[name] = [_mean(pair) for pair in zip(column[::2], column[1::2], strict=True)]
+            pairs = zip(column[::2], column[1::2], strict=True)
+            self.columns[name] = [_six_digits(_mean(pair)) for pair in pairs]
         self._steps_per_point *= 2
 
 
@@ -148,7 +149,7 @@ class Metrics:
             self._recent.append(numbers)
             columns = numbers.columns(self._step)
             self._series.add(*columns.values())
-            self._raw.add({name: _finite(value) for name, value in columns.items()})
+            self._raw.add({name: _finite(_six_digits(value)) for name, value in columns.items()})
 
     def skip_step(self) -> None:
         """A step that left the weights as they were, because its loss was no number."""
@@ -259,9 +260,13 @@ def _mean(values) -> float:
     return sum(values) / len(values)
 
 
+def _six_digits(value: float) -> float:
+    """More than a plot shows, and a third of the bytes."""
+    return float(f"{value:.6g}")
+
+
 def _finite(value: float) -> float | None:
-    """Six digits are more than a plot shows, and a third of the bytes."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _duration(seconds: float) -> str:

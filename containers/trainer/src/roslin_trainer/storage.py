@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Protocol
@@ -16,19 +16,20 @@ import boto3
 from boto3.s3.transfer import S3Transfer, TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from s3transfer.manager import TransferManager
+
+from roslin_trainer.host import give_way, keep_freed_memory
 
 MIB = 2**20
 PARALLEL_FILES = 4
 PROBE = "preflight"
 # Eight connections bring what one interpreter can move; parts of 16 MiB come as fast as larger ones. Blocks
 # of 1 MiB: each costs the interpreter the same, whatever its size, and boto3's own are a quarter of that.
-# "classic": the CRT client ignores the endpoint that the embedded AWS is reached at.
 TRANSFER = TransferConfig(
     multipart_threshold=64 * MIB,
     multipart_chunksize=16 * MIB,
     io_chunksize=MIB,
     max_concurrency=8,
-    preferred_transfer_client="classic",
 )
 
 
@@ -133,10 +134,10 @@ class S3Folder:
         s3_client().put_object(Bucket=self.bucket, Key=self.prefix + path, Body=content)
 
     def upload(self, source: Path, path: str) -> None:
-        _transfers(s3_client()).upload_file(str(source), self.bucket, self.prefix + path)
+        _uploads(s3_client()).upload_file(str(source), self.bucket, self.prefix + path)
 
     def download(self, path: str, target: Path) -> None:
-        _transfers(s3_client()).download_file(self.bucket, self.prefix + path, str(target))
+        _downloads(s3_client()).download_file(self.bucket, self.prefix + path, str(target))
 
     def probe_write(self) -> None:
         # An upload in parts needs the rights of any other, on bucket and key, and can be called off.
@@ -178,9 +179,21 @@ def s3_client():
 
 
 @cache
-def _transfers(client) -> S3Transfer:
-    """One for all files: their parts share the connections, and a file that comes alone has all of them."""
-    return S3Transfer(client, TRANSFER)
+def _uploads(client) -> S3Transfer:
+    """Beside training. A file that comes alone has all connections."""
+    return _transfers(client, partial(ThreadPoolExecutor, initializer=give_way))
+
+
+@cache
+def _downloads(client) -> S3Transfer:
+    """While training waits for them."""
+    keep_freed_memory()
+    return _transfers(client, ThreadPoolExecutor)
+
+
+def _transfers(client, workers) -> S3Transfer:
+    """Not boto3's own choice of a manager: the CRT's ignores the embedded AWS's endpoint."""
+    return S3Transfer(manager=TransferManager(client, TRANSFER, executor_cls=workers))
 
 
 def open_folder(uri: str) -> Folder:
