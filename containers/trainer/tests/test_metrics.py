@@ -110,6 +110,14 @@ def test_values_have_six_digits(metrics, tmp_path):
         assert [json.loads(line)["loss"] for line in file] == [1.23457, 2]
 
 
+def test_the_raw_series_counts_steps_beyond_six_digits(metrics, tmp_path):
+    metrics.restore(metrics.state() | {"step": 1_234_566})
+    metrics.add_step(a_step())
+    metrics.raw_upload()()
+    with gzip.open(tmp_path / "metrics" / "series-0001.jsonl.gz", "rt") as file:
+        assert [json.loads(line)["step"] for line in file] == [1_234_567]
+
+
 def test_restored_metrics_go_on(metrics, tmp_path):
     for loss in (4.0, 3.0):
         metrics.add_step(a_step(loss))

@@ -1,6 +1,5 @@
 """The same folder on the local disk and on S3 (the emulator's, on a loopback port)."""
 
-import hashlib
 import os
 import socket
 import subprocess
@@ -14,13 +13,19 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from roslin_trainer import storage
+from roslin_trainer import manifest, storage
 from roslin_trainer.host import LOWEST_PRIORITY
-from roslin_trainer.manifest import DamagedFolder, commit_folder, fetch_folder, read_manifest, upload_folder
+from roslin_trainer.manifest import (
+    DamagedFolder,
+    commit_folder,
+    describe,
+    fetch_folder,
+    read_manifest,
+    upload_folder,
+)
 from roslin_trainer.storage import MIB, LocalFolder, S3Folder, open_folder, read_file, s3_client
 
 BUCKET = "b1b"
-sha256 = hashlib.sha256
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +59,17 @@ def wait_until_up(url: str) -> None:
 
 
 @pytest.fixture(params=["local", "s3"])
-def folder(request, tmp_path, monkeypatch):
+def folder(request, tmp_path):
     if request.param == "local":
         yield LocalFolder(tmp_path / "folder")
         return
-    use_s3(request.getfixturevalue("endpoint"), monkeypatch)
-    s3_client().create_bucket(Bucket=BUCKET)
+    request.getfixturevalue("s3")
     yield open_folder(f"s3://{BUCKET}/runs/{request.node.name}/")
-    s3_client.cache_clear()
 
 
-def use_s3(endpoint: str, monkeypatch) -> None:
+@pytest.fixture
+def s3(endpoint, monkeypatch):
+    """The trainer's client is of the emulator, which has a bucket."""
     for name, value in {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -72,6 +77,9 @@ def use_s3(endpoint: str, monkeypatch) -> None:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
+    s3_client.cache_clear()
+    s3_client().create_bucket(Bucket=BUCKET)
+    yield
     s3_client.cache_clear()
 
 
@@ -112,22 +120,24 @@ def test_manifest_comes_last_and_guards_the_files(folder, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")
-def test_an_upload_gives_way_to_training(endpoint, tmp_path, monkeypatch):
-    use_s3(endpoint, monkeypatch)
-    s3_client().create_bucket(Bucket=BUCKET)
+def test_an_upload_gives_way_to_training(s3, tmp_path, monkeypatch):
     (tmp_path / "weights").write_bytes(b"w" * 1000)
-    priorities = []
+    priorities = {}
 
-    def note_priority(**_):
-        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    def note_priority(work):
+        priorities[work] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    s3_client().meta.events.register("before-send.s3.PutObject", note_priority)
-    monkeypatch.setattr(hashlib, "sha256", lambda: note_priority() or sha256())
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    def noted_describe(path, local):
+        note_priority("hash")
+        return describe(path, local)
+
+    s3_client().meta.events.register("before-send.s3.PutObject", lambda **_: note_priority("send"))
+    monkeypatch.setattr(manifest, "describe", noted_describe)
+    note_priority("train")
     upload_folder(tmp_path, open_folder(f"s3://{BUCKET}/gives-way/"))
-    s3_client.cache_clear()
-    assert priorities == [LOWEST_PRIORITY, LOWEST_PRIORITY]
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before < LOWEST_PRIORITY
+    assert priorities["hash"] == priorities["send"] == LOWEST_PRIORITY > priorities["train"]
+    note_priority("train afterwards")
+    assert priorities["train afterwards"] == priorities["train"]
 
 
 def test_file_by_uri(folder):
@@ -143,8 +153,7 @@ def test_uris_and_paths(tmp_path):
     assert isinstance(bucket, S3Folder) and bucket.prefix == "" and bucket.child("x").uri == "s3://bucket/x/"
 
 
-def test_whole_run_on_s3(endpoint, make_run, monkeypatch):
-    use_s3(endpoint, monkeypatch)
+def test_whole_run_on_s3(s3, make_run):
     client = boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
     client.create_bucket(Bucket="whole")
     run = make_run(training={"epochs": 1, "method": "lora"})
@@ -163,7 +172,6 @@ def test_whole_run_on_s3(endpoint, make_run, monkeypatch):
         open_folder(f"{bucket}/runs/01TEST/").paths()
     )
     assert "model.safetensors" in open_folder(f"{bucket}/models/test/01TEST/").paths()
-    s3_client.cache_clear()
 
 
 def test_nodes_on_one_machine_probe_the_same_folder_at_once(tmp_path):

@@ -89,8 +89,7 @@ def this_machine() -> Machine:
     )
 
 
-def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, computes_twice: bool):
-    """`computes_twice`: gradient checkpointing."""
+def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, gradient_checkpointing: bool):
     source, training = plan.base_model.source, plan.training
     attention = attention_for(load_config(base, source), training.max_tokens)
     torch.manual_seed(training.seed)
@@ -103,7 +102,7 @@ def _load(plan: Plan, base: Path, checkpoint: Path | None, dtype: torch.dtype, c
             if checkpoint
             else with_adapters(frozen, training, source)
         )
-    if computes_twice:
+    if gradient_checkpointing:
         enable_gradient_checkpointing(model)
     return model
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 import torch.distributed as distributed
 
-from roslin_trainer.engine import STATE_FILE, TorchEngine, sum_over_ranks
+from roslin_trainer.collectives import sum_over_ranks
+from roslin_trainer.engine import STATE_FILE, TorchEngine
 from roslin_trainer.plan import Training
 from roslin_trainer.tokens import TokenRow
 

@@ -7,8 +7,9 @@ import torch
 import torch.distributed as distributed
 
 from roslin_trainer.batches import without_labels
+from roslin_trainer.collectives import sum_over_ranks
 from roslin_trainer.compat import has_fused_adam
-from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE, sum_over_ranks
+from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE
 from roslin_trainer.host import keep_freed_memory
 from roslin_trainer.loss import SupervisedLoss
 from roslin_trainer.model import save_weights

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-import torch.distributed as distributed
 
 from roslin_trainer.batches import Batch
 from roslin_trainer.compat import has_fused_adam
@@ -145,10 +144,3 @@ class TorchEngine:
 
     def save_weights(self, folder: Path) -> None:
         save_weights(self._model, folder)
-
-
-def sum_over_ranks(values: list[float], device: torch.device) -> list[float]:
-    """Each value added up over all ranks, in 32 bits."""
-    total = torch.tensor(values, dtype=torch.float32, device=device)
-    distributed.all_reduce(total)
-    return total.tolist()

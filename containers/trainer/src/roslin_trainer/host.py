@@ -48,7 +48,7 @@ def give_way() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Asks glibc to keep freed memory: returning it to the kernel costs a step, or a download, a tenth."""
+    """Asks glibc to keep freed memory: returning it costs a step a tenth, a download a quarter."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         trim_threshold, mmap_threshold = -1, -3

@@ -149,7 +149,9 @@ class Metrics:
             self._recent.append(numbers)
             columns = numbers.columns(self._step)
             self._series.add(*columns.values())
-            self._raw.add({name: _finite(_six_digits(value)) for name, value in columns.items()})
+            row = {name: _finite(_six_digits(value)) for name, value in columns.items()}
+            # Whole, whatever its digits: it says which step the row is of.
+            self._raw.add({**row, "step": self._step})
 
     def skip_step(self) -> None:
         """A step that left the weights as they were, because its loss was no number."""
