@@ -7,16 +7,21 @@ import json
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+from roslin_trainer import manifest, storage
 from roslin_trainer import metrics as metrics_module
 from roslin_trainer.budget import Budget
-from roslin_trainer.checkpoint import CheckpointStore
+from roslin_trainer.checkpoint import CheckpointStore, epoch_name
 from roslin_trainer.checkpoint_interval import CheckpointInterval
 from roslin_trainer.checkpoint_parts import Parts
 from roslin_trainer.engine import TorchEngine
@@ -32,6 +37,8 @@ from roslin_trainer.train import Rows, Trainer
 from roslin_trainer.watchdog import Watchdog
 
 EPOCHS = 4
+# For steps beside uploads without a pause, in turns.
+ROUNDS, STEPS = 3, 5
 # As demanding as GPT-J-6B: 84 GB of weights and optimizer in an epoch of 3 h 15 min are 7 MB a second.
 ROWS, VOCABULARY = 320, 8_000
 MODEL = GPTNeoXConfig(
@@ -50,8 +57,7 @@ TRAINING = Training(
     warmup_steps=10,
     schedule="linear",
     weight_decay=0.0,
-    # Short steps, so that many fall beside an upload.
-    batch_size_per_gpu=2,
+    batch_size_per_gpu=8,
     gradient_accumulation_steps=1,
     max_tokens=512,
     precision="fp32",
@@ -85,11 +91,11 @@ class TimedMetrics(Metrics):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.ends: list[tuple[float, float]] = []
+        self.ends: list[float] = []
 
     def add_step(self, numbers: StepNumbers) -> None:
         super().add_step(numbers)
-        self.ends.append((time.monotonic(), numbers.seconds))
+        self.ends.append(time.monotonic())
 
 
 def rows() -> list[TokenRow]:
@@ -120,33 +126,66 @@ def main() -> None:
         watchdog = Watchdog(print)
         trainer = Trainer(BenchPlan(), engine, Rows(rows(), []), saver, metrics, budget, watchdog)
         trainer.run(StopSignal())
-        figures = {**cost_of_checkpoints(metrics, store), "metricsCoreFraction": cost_of_metrics(metrics)}
+        figures = {
+            **cost_of_checkpoints(metrics, store),
+            **steps_beside_uploads(engine, scratch / epoch_name(EPOCHS), folder),
+            "metricsCoreFraction": cost_of_metrics(metrics),
+        }
     print(json.dumps(figures))
 
 
 def cost_of_checkpoints(metrics: TimedMetrics, store: TimedStore) -> dict:
     per_epoch = len(metrics.ends) // EPOCHS
-    during, alone, ratios = [], [], []
-    for epoch in range(1, EPOCHS):
-        started, ended = store.uploads[epoch - 1]
-        steps = metrics.ends[epoch * per_epoch : (epoch + 1) * per_epoch]
-        # The rows of a step differ from epoch to epoch, so means over many steps are compared.
-        beside = [seconds for end, seconds in steps if end - seconds < ended]
-        after = [seconds for end, seconds in steps if end - seconds >= ended]
-        during += beside
-        alone += after
-        ratios.append((len(beside), ended - started))
-    epoch_seconds = (metrics.ends[-1][0] - metrics.ends[per_epoch - 1][0]) / (EPOCHS - 1)
-    slowdown = statistics.mean(during) / statistics.mean(alone) - 1
-    beside_seconds = sum(during) / (EPOCHS - 1)
     return {
-        "epochSeconds": epoch_seconds,
-        "lastCheckpointSeconds": store.uploads[-1][1] - metrics.ends[-1][0],
-        "uploadSeconds": statistics.median(seconds for _, seconds in ratios),
-        "stepsBesideUploads": len(during),
-        "slowdownWhileUploading": slowdown,
-        "slowdownOfEpoch": slowdown * beside_seconds / epoch_seconds,
+        "epochSeconds": (metrics.ends[-1] - metrics.ends[per_epoch - 1]) / (EPOCHS - 1),
+        "lastCheckpointSeconds": store.uploads[-1][1] - metrics.ends[-1],
+        "uploadSeconds": statistics.median(ended - started for started, ended in store.uploads),
     }
+
+
+def steps_beside_uploads(engine: TorchEngine, source: Path, folder: storage.Folder) -> dict:
+    """How many times as long steps take beside uploads, and beside such as do not give way to training."""
+    seconds = {"alone": 0.0, "givingWay": 0.0, "atEqualPriority": 0.0}
+    for _ in range(ROUNDS):
+        seconds["alone"] += steps_seconds(engine)
+        with uploading(source, folder):
+            seconds["givingWay"] += steps_seconds(engine)
+        with patch.object(storage, "give_way"), patch.object(manifest, "give_way"):
+            storage._uploads.cache_clear()
+            with uploading(source, folder):
+                seconds["atEqualPriority"] += steps_seconds(engine)
+        storage._uploads.cache_clear()
+    alone = seconds.pop("alone")
+    return {"besideUploads": {name: value / alone for name, value in seconds.items()}}
+
+
+@contextmanager
+def uploading(source: Path, folder: storage.Folder) -> Iterator[None]:
+    """One upload after the other, until the block ends."""
+    ended = threading.Event()
+
+    def upload() -> None:
+        while not ended.is_set():
+            manifest.commit_folder(source, folder.child("again"), "checkpoint", EPOCHS)
+
+    thread = threading.Thread(target=upload)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def steps_seconds(engine: TorchEngine) -> float:
+    """Of the same STEPS steps each time."""
+    all_rows, size = rows(), TRAINING.batch_size_per_gpu
+    packs = [all_rows[start : start + size] for start in range(0, STEPS * size, size)]
+    started = time.monotonic()
+    for pack in packs:
+        engine.accumulate(pack, sum(row.supervised_tokens for row in pack), True)
+        engine.update(TRAINING.learning_rate)
+    return time.monotonic() - started
 
 
 def cost_of_metrics(metrics: Metrics) -> float:
