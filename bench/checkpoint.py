@@ -5,6 +5,7 @@ python checkpoint.py <bucket>
 
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -65,6 +66,19 @@ TRAINING = Training(
     gradient_checkpointing="auto",
     seed=1,
 )
+
+
+# The lowest priority, and nothing but copies: what an upload costs training in memory and caches alone.
+COPY_MEMORY = """
+import os
+import numpy
+os.nice(19)
+source = numpy.ones(2**24, numpy.uint8)
+target = source.copy()
+print(flush=True)
+while True:
+    target[:] = source
+"""
 
 
 class BenchPlan:
@@ -144,8 +158,9 @@ def cost_of_checkpoints(metrics: TimedMetrics, store: TimedStore) -> dict:
 
 
 def steps_beside_uploads(engine: TorchEngine, source: Path, folder: storage.Folder) -> dict:
-    """How many times as long steps take beside uploads, and beside such as do not give way to training."""
-    seconds = {"alone": 0.0, "givingWay": 0.0, "atEqualPriority": 0.0}
+    """How many times as long steps take beside uploads, beside such as do not give way to training, and
+    beside a process that copies memory and gives way."""
+    seconds = {"alone": 0.0, "givingWay": 0.0, "atEqualPriority": 0.0, "copyingMemory": 0.0}
     for _ in range(ROUNDS):
         seconds["alone"] += steps_seconds(engine)
         with uploading(source, folder):
@@ -155,8 +170,10 @@ def steps_beside_uploads(engine: TorchEngine, source: Path, folder: storage.Fold
             with uploading(source, folder):
                 seconds["atEqualPriority"] += steps_seconds(engine)
         storage._uploads.cache_clear()
+        with copying_memory():
+            seconds["copyingMemory"] += steps_seconds(engine)
     alone = seconds.pop("alone")
-    return {"besideUploads": {name: value / alone for name, value in seconds.items()}}
+    return {"stepsBeside": {name: value / alone for name, value in seconds.items()}}
 
 
 @contextmanager
@@ -175,6 +192,16 @@ def uploading(source: Path, folder: storage.Folder) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+@contextmanager
+def copying_memory() -> Iterator[None]:
+    with subprocess.Popen([sys.executable, "-c", COPY_MEMORY], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def steps_seconds(engine: TorchEngine) -> float:

@@ -11,14 +11,14 @@ const figuresSchema = z.object({
   epochSeconds: z.number(),
   lastCheckpointSeconds: z.number(),
   uploadSeconds: z.number(),
-  besideUploads: z.object({ givingWay: z.number(), atEqualPriority: z.number() }),
+  stepsBeside: z.object({ givingWay: z.number(), atEqualPriority: z.number(), copyingMemory: z.number() }),
   metricsCoreFraction: z.number(),
 })
 
 /** What checkpoints and metrics cost a run: a small model, trained for four epochs with uploads to the embedded S3. */
 export async function measure(): Promise<Bench> {
   const found = figuresSchema.parse(await measureOnLoopbackS3('checkpoint.py', ['bench-checkpoint']))
-  const { givingWay, atEqualPriority } = found.besideUploads
+  const { givingWay, atEqualPriority, copyingMemory } = found.stepsBeside
   return {
     name: 'checkpoint',
     figures: [
@@ -33,6 +33,7 @@ export async function measure(): Promise<Bench> {
       figure('steps beside uploads without a pause, times those alone', givingWay, '×', {
         baseline: { name: 'at equal priority', value: Number(atEqualPriority.toPrecision(4)) },
       }),
+      figure('steps beside a process that copies memory, times those alone', copyingMemory, '×'),
       figure(
         'epoch slower by its upload',
         (100 * (givingWay - 1) * found.uploadSeconds) / found.epochSeconds,
