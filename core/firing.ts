@@ -15,7 +15,7 @@ export const firingSchema = z.object({
   startedBy: startedBySchema,
   runId: z.ulid().optional(),
   note: z.string().optional().describe('Why there is no run, or not yet'),
-  code: z.string().optional().describe("The error's, where the run was refused or waits for a place"),
+  code: z.string().optional().describe("The error's, where the run was refused, or waits for it to pass"),
   sameAs: z.string().optional().describe('Skipped: the run whose inputs are still all there is'),
   after: z.string().optional().describe("Waiting: for this run's end"),
   dueAt: z.string().optional().describe('Waiting: until then'),

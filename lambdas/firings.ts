@@ -1,6 +1,6 @@
 import { ulid } from 'ulid'
 import { inBucket } from '../core/deployed-recipe.ts'
-import { RoslinError } from '../core/errors.ts'
+import { type ErrorCode, RoslinError } from '../core/errors.ts'
 import { isUnchanged, UNCHANGED } from '../core/fingerprint.ts'
 import { hasEnded } from '../core/run.ts'
 import type { OpenFiring } from '../core/store/firing-store.ts'
@@ -14,6 +14,9 @@ import { startRun } from './start-run.ts'
 
 /** As many of a schedule's firings are looked at for its last run. */
 const LOOKED_AT = 100
+
+/** What passes by itself. The sweep looks again: a place is free when a run ends, and it comes every few minutes too. */
+const AWAITED: Partial<Record<ErrorCode, string>> = { TOO_MANY_RUNS: 'a place', HUB_UNREACHABLE: 'the Hub' }
 
 /** A firing that is being started, as this run. */
 export type Starting = OpenFiring & { readonly runId: string }
@@ -40,9 +43,8 @@ export async function startFiring(firing: Starting): Promise<void> {
   } catch (error) {
     if (!(error instanceof RoslinError)) throw error
     const { code, message, nextStep } = error
-    // A place is free when a run ends: the sweep looks then.
-    if (code === 'TOO_MANY_RUNS')
-      return firings.wait(firing, { code, note: `It waits for a place: ${message}` })
+    const awaited = AWAITED[code]
+    if (awaited) return firings.wait(firing, { code, note: `It waits for ${awaited}: ${message}` })
     logger.warn('firing refused', { origin, key, code })
     await firings.decide(
       firing,

@@ -11,6 +11,7 @@ import type { Recipe } from '../core/recipe.ts'
 import { parseS3Uri } from '../core/storage-layout.ts'
 import { s3 } from './clients.ts'
 import { readDatasetFile } from './dataset-file.ts'
+import { hubCommit } from './hub.ts'
 import { readJson } from './s3-json.ts'
 import { findModelTokenCounter, findTokenCounter } from './tokenizer.ts'
 
@@ -58,29 +59,9 @@ async function pinModel(recipe: Recipe, bucket: string): Promise<PinnedInputs['m
   return repository ? pinHubModel(recipe, repository) : pinModelFolder(recipe, bucket)
 }
 
-const COMMIT = /^[0-9a-f]{40}$/
-const hubAnswer = z.object({ sha: z.string().regex(COMMIT) })
-
 async function pinHubModel(recipe: Recipe, repository: string): Promise<PinnedInputs['model']> {
-  const { revision = 'main' } = recipe.baseModel
-  const commit = COMMIT.test(revision) ? revision : await hubCommit(repository, revision)
+  const commit = await hubCommit(repository, recipe.baseModel.revision ?? 'main')
   return { ...baseModelFacts(recipe), revision: commit, contentKey: contentKey(['hf', repository, commit]) }
-}
-
-async function hubCommit(repository: string, revision: string): Promise<string> {
-  const problem = (why: string) =>
-    new RoslinError(
-      'MODEL_NOT_FOUND',
-      `The model ${repository} at ${revision} could not be found on the Hugging Face Hub: ${why}.`,
-      'Check the name and the revision; with a full commit as baseModel.revision the Hub need not answer.',
-      [{ path: 'baseModel.source', message: why }],
-    )
-  const url = `https://huggingface.co/api/models/${repository}/revision/${encodeURIComponent(revision)}`
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) }).catch((error: Error) => {
-    throw problem(`the Hub could not be reached (${error.message})`)
-  })
-  if (!response.ok) throw problem(`the Hub answered ${response.status}`)
-  return hubAnswer.parse(await response.json()).sha
 }
 
 /** A model folder of the team's: Hugging Face's layout, or one GGUF file. */

@@ -3,6 +3,7 @@ import { hubRepository } from '../core/base-model.ts'
 import type { Recipe } from '../core/recipe.ts'
 import { parseS3Uri } from '../core/storage-layout.ts'
 import { type CountTokens, tokenCounter } from '../core/tokenizer.ts'
+import { readHubJson } from './hub.ts'
 import { readJson } from './s3-json.ts'
 
 /** How a model folder of the team's counts tokens; undefined for a model of the Hub, or where its tokenizer cannot be read. */
@@ -18,9 +19,7 @@ export async function findTokenCounter(
   if (evaluation.prompts.length === 0) return undefined
   const repository = hubRepository(baseModel.source)
   return readCounter(
-    repository
-      ? (name) => readHubJson(`${repository}/resolve/${revision}/${name}`)
-      : inFolder(baseModel.source),
+    repository ? (name) => readHubJson(repository, revision ?? 'main', name) : inFolder(baseModel.source),
   )
 }
 
@@ -34,9 +33,4 @@ const inFolder =
 async function readCounter(read: ReadFile): Promise<CountTokens | undefined> {
   const files = await Promise.all([read('tokenizer.json'), read('tokenizer_config.json')]).catch(() => [])
   return tokenCounter(files[0], files[1])
-}
-
-async function readHubJson(path: string): Promise<unknown> {
-  const response = await fetch(`https://huggingface.co/${path}`, { signal: AbortSignal.timeout(5000) })
-  return response.ok ? response.json() : undefined
 }

@@ -41,12 +41,15 @@ const SERVICE_RETRY = {
 /** A job that failed is Classify's: it is not sent again here. */
 const BATCH_RETRY = [SERVICE_RETRY]
 
+/** Codes of ours that may be gone by the next try. */
+const PASSING: readonly string[] = ['INTERNAL', 'HUB_UNREACHABLE']
+
 /**
  * Steps are idempotent: one that died (Runtime.ExitError, Lambda.Unknown) or met a service that failed for longer than its SDK
  * tries again is sent again. One that refuses says so with a code of ours, and would refuse again.
  */
 const LAMBDA_RETRY = [
-  { ErrorEquals: Object.keys(ERROR_STATUS).filter((code) => code !== 'INTERNAL'), MaxAttempts: 0 },
+  { ErrorEquals: Object.keys(ERROR_STATUS).filter((code) => !PASSING.includes(code)), MaxAttempts: 0 },
   SERVICE_RETRY,
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2, JitterStrategy: 'FULL' },
 ]

@@ -7,6 +7,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   TOO_MANY_RUNS: 60,
   RUN_STILL_STOPPING: 30,
   RUN_NOT_STARTED: 60,
+  HUB_UNREACHABLE: 60,
 }
 
 /** Any error as problem details (RFC 9457). What is not meant for people is logged, and not shown. */

@@ -1,3 +1,4 @@
+import { ulid } from 'ulid'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parseRecipe } from '../../core/recipe.ts'
 import type { Schedule, ScheduleView } from '../../core/schedule.ts'
@@ -79,8 +80,8 @@ describe('a firing', () => {
   const read = async (minute: number) => firings.get('schedule.busy', due(minute).toISOString())
 
   /** As EventBridge Scheduler calls the function; what became of it. */
-  async function fire(minute: number, overlap: Schedule['overlap'], told = '', source?: string) {
-    const recipe = parseRecipe(await deployment.recipe(told, { name: 'busy' }))
+  async function fire(minute: number, overlap: Schedule['overlap'], told = '', overrides = {}) {
+    const recipe = parseRecipe(await deployment.recipe(told, { name: 'busy', ...overrides }))
     const schedule: Schedule = {
       name: 'busy',
       source: 'api',
@@ -90,7 +91,7 @@ describe('a firing', () => {
       paused: false,
       overlap,
       whenUnchanged: 'run',
-      recipe: source ? { ...recipe, dataset: { ...recipe.dataset, source } } : recipe,
+      recipe,
     }
     const { error } = await deployment.invoke('SchedulesFire', {
       schedule,
@@ -151,13 +152,44 @@ describe('a firing', () => {
     await Promise.all([long, next].map((firing) => deployment.ended(firing?.runId ?? '')))
   })
 
+  it('that finds the Hub away waits for it, since its recipe is not at fault', async () => {
+    const away = { NODE_USE_ENV_PROXY: '1', HTTPS_PROXY: 'http://127.0.0.1:1' }
+    for (const [name, value] of Object.entries(away)) {
+      await deployment.setVariable('SchedulesFire', name, value)
+    }
+    const baseModel = {
+      source: 'hf://owner/name',
+      licence: 'Apache-2.0',
+      parameters: 1000,
+      contextTokens: 64,
+    }
+    await fire(6.5, 'skip', '', { baseModel })
+    // A run that has just ended may have it tried again meanwhile.
+    const waiting = await eventually('it waits', async () => {
+      const firing = await read(6.5)
+      return firing?.status === 'starting' ? undefined : firing
+    })
+    expect(waiting).toMatchObject({
+      status: 'waiting',
+      code: 'HUB_UNREACHABLE',
+      note: expect.stringContaining('waits for the Hub'),
+    })
+    for (const name of Object.keys(away)) await deployment.setVariable('SchedulesFire', name, undefined)
+    // Without the Hub it would wait for ever.
+    await eventually('it is given up', async () => {
+      await firings.claim(waiting, ulid(), new Date().toISOString())
+      await firings.decide(waiting, { status: 'refused', note: 'Given up' }, false)
+      return (await read(6.5))?.status === 'refused' || undefined
+    })
+  })
+
   it('that is late, or cannot be planned, leaves no run and says why', async () => {
     expect(await fire(-120, 'skip')).toMatchObject({
       status: 'missed',
       note: expect.stringMatching(/^It fired 12\d minutes late\.$/),
     })
     const nowhere = `s3://${deployment.bucket}/test/nowhere.json`
-    const refused = await fire(7, 'skip', '', nowhere)
+    const refused = await fire(7, 'skip', '', { dataset: { source: nowhere, licence: 'CC-BY-4.0' } })
     expect(refused).toMatchObject({ status: 'refused', code: 'DATASET_NOT_FOUND' })
     expect(refused).not.toHaveProperty('runId')
     expect(await firings.listOpen()).toEqual([])

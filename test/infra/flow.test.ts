@@ -134,6 +134,7 @@ describe('the flow', () => {
     const [refused, ...others] = states[step]?.Retry ?? []
     expect(refused?.MaxAttempts).toBe(0)
     expect(refused?.ErrorEquals).toEqual(expect.arrayContaining(['DATASET_INVALID', 'NO_CAPACITY_FITS']))
+    expect(refused?.ErrorEquals).not.toContain('HUB_UNREACHABLE')
     expect(others.at(-1)).toMatchObject({ ErrorEquals: ['States.ALL'], MaxAttempts: 3 })
   })
 
