@@ -1,4 +1,4 @@
-import { RoslinError } from './errors.ts'
+import { ERROR_STATUS, RoslinError } from './errors.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { type EndedNode, type FailedJob, rootCause } from './failed-nodes.ts'
 import type { RunFailure } from './run.ts'
@@ -337,7 +337,8 @@ function failureOfLambda({ step, error, cause }: FailedStep): RunFailure {
   const own = RoslinError.parse(message)
   return {
     step,
-    class: own ? 'user-error' : 'internal',
+    // A status from 500 on is nobody's fault who wrote the recipe.
+    class: own && ERROR_STATUS[own.code] < 500 ? 'user-error' : 'internal',
     code: own?.code ?? (error || 'UNKNOWN'),
     message: own?.message ?? `The step ${step} failed: ${message || error}`,
     nextStep: own?.nextStep ?? "Read the step's log; this is not the recipe's fault.",

@@ -235,6 +235,17 @@ describe('a failed step', () => {
     })
   })
 
+  it("that is a Lambda function is not the recipe's fault where its RoslinError is not", () => {
+    const error = new RoslinError('HUB_UNREACHABLE', 'It is away.', 'Try again.')
+    const cause = JSON.stringify({ errorType: error.code, errorMessage: JSON.stringify(error.toProblem()) })
+    expect(failureOf({ step: 'plan', error: error.code, cause })).toMatchObject({
+      class: 'internal',
+      code: 'HUB_UNREACHABLE',
+      message: 'It is away.',
+      nextStep: 'Try again.',
+    })
+  })
+
   it.each([
     [
       'TypeError',
