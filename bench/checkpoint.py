@@ -196,9 +196,10 @@ def uploading(source: Path, folder: storage.Folder) -> Iterator[None]:
 
 @contextmanager
 def copying_memory() -> Iterator[None]:
+    """Until the block ends."""
     with subprocess.Popen([sys.executable, "-c", COPY_MEMORY], stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
         try:
+            assert process.stdout.readline(), "the process that copies memory did not start"
             yield
         finally:
             process.kill()

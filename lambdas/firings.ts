@@ -15,7 +15,7 @@ import { startRun } from './start-run.ts'
 /** As many of a schedule's firings are looked at for its last run. */
 const LOOKED_AT = 100
 
-/** What passes by itself. The sweep looks again: a place is free when a run ends, and it comes every few minutes too. */
+/** What passes by itself: the sweep tries again whenever a run ends, and every few minutes. */
 const AWAITED: Partial<Record<ErrorCode, string>> = { TOO_MANY_RUNS: 'a place', HUB_UNREACHABLE: 'the Hub' }
 
 /** A firing that is being started, as this run. */
