@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from roslin_trainer import manifest, storage
+from roslin_trainer import manifest, s3_download, storage
 from roslin_trainer.host import LOWEST_PRIORITY
 from roslin_trainer.manifest import (
     DamagedFolder,
@@ -23,7 +23,8 @@ from roslin_trainer.manifest import (
     read_manifest,
     upload_folder,
 )
-from roslin_trainer.storage import MIB, LocalFolder, S3Folder, open_folder, read_file, s3_client
+from roslin_trainer.s3_download import MIB
+from roslin_trainer.storage import LocalFolder, S3Folder, open_folder, read_file, s3_client
 
 BUCKET = "b1b"
 
@@ -95,8 +96,9 @@ def test_write_read_list_delete(folder):
 
 
 def test_large_file_comes_back_the_same(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(storage.TRANSFER, "multipart_threshold", 5 * MIB)
-    monkeypatch.setattr(storage.TRANSFER, "multipart_chunksize", 5 * MIB)
+    monkeypatch.setattr(storage.UPLOAD, "multipart_threshold", 5 * MIB)
+    monkeypatch.setattr(storage.UPLOAD, "multipart_chunksize", 5 * MIB)
+    monkeypatch.setattr(s3_download, "PART_BYTES", 3 * MIB)
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(11 * MIB))
     folder.upload(source, "weights/model.bin")

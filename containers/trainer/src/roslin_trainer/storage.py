@@ -19,17 +19,13 @@ from botocore.exceptions import ClientError
 from s3transfer.manager import TransferManager
 
 from roslin_trainer.host import give_way, keep_freed_memory
+from roslin_trainer.s3_download import CONNECTIONS, MIB, S3Downloads
 
-MIB = 2**20
 PARALLEL_FILES = 4
 PROBE = "preflight"
-# Eight connections bring what one interpreter can move; parts of 16 MiB come as fast as larger ones. Blocks
-# of 1 MiB: each costs the interpreter the same, whatever its size, and boto3's own are a quarter of that.
-TRANSFER = TransferConfig(
-    multipart_threshold=64 * MIB,
-    multipart_chunksize=16 * MIB,
-    io_chunksize=MIB,
-    max_concurrency=8,
+# Eight connections bring what one interpreter can move.
+UPLOAD = TransferConfig(
+    multipart_threshold=64 * MIB, multipart_chunksize=16 * MIB, max_concurrency=CONNECTIONS
 )
 
 
@@ -137,7 +133,7 @@ class S3Folder:
         _uploads(s3_client()).upload_file(str(source), self.bucket, self.prefix + path)
 
     def download(self, path: str, target: Path) -> None:
-        _downloads(s3_client()).download_file(self.bucket, self.prefix + path, str(target))
+        _downloads(s3_client()).download(self.bucket, self.prefix + path, target)
 
     def probe_write(self) -> None:
         # An upload in parts needs the rights of any other, on bucket and key, and can be called off.
@@ -168,7 +164,7 @@ def s3_client():
             connect_timeout=10,
             read_timeout=60,
             # Their parts, and a question for each file's size.
-            max_pool_connections=TRANSFER.max_concurrency + PARALLEL_FILES,
+            max_pool_connections=CONNECTIONS + PARALLEL_FILES,
             # TLS guards the way, the manifest's sha256 the content: a CRC32 would be one more pass.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -181,19 +177,16 @@ def s3_client():
 @cache
 def _uploads(client) -> S3Transfer:
     """Beside training. A file that comes alone has all connections."""
-    return _transfers(client, partial(ThreadPoolExecutor, initializer=give_way))
+    workers = partial(ThreadPoolExecutor, initializer=give_way)
+    # Not boto3's own choice of a manager: the CRT's ignores the embedded AWS's endpoint.
+    return S3Transfer(manager=TransferManager(client, UPLOAD, executor_cls=workers))
 
 
 @cache
-def _downloads(client) -> S3Transfer:
+def _downloads(client) -> S3Downloads:
     """While training waits for them."""
     keep_freed_memory()
-    return _transfers(client, ThreadPoolExecutor)
-
-
-def _transfers(client, workers) -> S3Transfer:
-    """Not boto3's own choice of a manager: the CRT's ignores the embedded AWS's endpoint."""
-    return S3Transfer(manager=TransferManager(client, TRANSFER, executor_cls=workers))
+    return S3Downloads(client)
 
 
 def open_folder(uri: str) -> Folder:
