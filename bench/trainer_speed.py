@@ -22,6 +22,7 @@ from roslin_trainer.batches import BatchPlan
 from roslin_trainer.data_parallel_engine import DataParallelEngine
 from roslin_trainer.engine import TorchEngine
 from roslin_trainer.model import quiet_libraries, with_fused_gelu
+from roslin_trainer.wide_products import are_products_wide
 
 # Its order of rows has about the padding of the long run: 2.2 slots a token, 2.7 with the wait of two ranks.
 SEED = 41
@@ -144,6 +145,7 @@ def report(
 ) -> dict:
     medians = {name: sum(statistics.median(step) for step in values) for name, values in seconds.items()}
     real_tokens = sum(len(row.ids) for row in rows)
+    product_dtype = torch.float32 if are_products_wide(dtype) else dtype
     slots = [
         width * len(share)
         for step in steps
@@ -157,7 +159,9 @@ def report(
         "gradientDifference": gradient_difference,
         "slotsPerToken": sum(slots) / real_tokens,
         "meanTokens": real_tokens / len(rows),
-        "floor": medians["ours"] * world_size / (step_flops(config, rows) / product_flops_per_second(dtype)),
+        "floor": medians["ours"]
+        * world_size
+        / (step_flops(config, rows) / product_flops_per_second(product_dtype)),
     }
 
 

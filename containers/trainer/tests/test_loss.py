@@ -73,10 +73,12 @@ def test_accumulation_is_a_mean_over_tokens(make_run, model_folders, rows):
 
 
 @needs_packs
+@pytest.mark.parametrize("is_slow", [False, True], ids=["its-products", "products-in-32-bits"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_bf16_on_a_cpu_is_near_and_keeps_weights_and_gradients_in_32_bits(
-    make_run, model_folders, rows, architecture
+    make_run, model_folders, rows, monkeypatch, architecture, is_slow
 ):
+    monkeypatch.setattr("roslin_trainer.host.has_slow_bf16", lambda: is_slow)
     folder = model_folders[architecture]
     reference = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
     expected_loss, expected = reference_gradients(reference, rows)

@@ -285,21 +285,22 @@ def test_cpu_with_bf16_trains_in_it_when_the_recipe_says_so_and_in_fp32_by_itsel
 
 
 @pytest.mark.parametrize(
-    ("processors", "has"),
+    ("processors", "has", "is_slow"),
     [
-        ("flags\t\t: fpu avx512f avx512_bf16 sha_ni", True),
-        ("flags\t\t: fpu amx_bf16 amx_tile amx_int8", True),
-        ("Features\t: fp asimd bf16 i8mm", True),
-        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
-        (None, False),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx512f avx512_bf16 sha_ni", True, True),
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx512f avx512_bf16 sha_ni", True, False),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: avx512_bf16 amx_bf16 amx_tile", True, False),
+        ("Features\t: fp asimd bf16 i8mm", True, False),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 avx512f avx512_vnni", False, False),
+        (None, False, False),
     ],
-    ids=["avx512", "amx", "graviton3", "older", "not-linux"],
+    ids=["intel-avx512", "amd-avx512", "amx", "graviton3", "older", "not-linux"],
 )
-def test_bf16_of_a_cpu_is_read_from_its_flags(monkeypatch, tmp_path, processors, has):
+def test_bf16_of_a_cpu_is_read_from_its_flags(monkeypatch, tmp_path, processors, has, is_slow):
     monkeypatch.setattr(host, "PROCESSORS", tmp_path / "cpuinfo")
     if processors:
         host.PROCESSORS.write_text(processors)
-    assert host.has_bf16() is has
+    assert host.has_bf16() is has and host.has_slow_bf16() is is_slow
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.communication import check_communication
 from roslin_trainer.sharding import Machine, Sharding, Wanted, choose_sharding
 from roslin_trainer.tokens import TokenRow
+from roslin_trainer.wide_products import are_products_wide
 
 
 def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
@@ -115,6 +116,8 @@ def _announce(plan: Plan, model, library: str, dtype: torch.dtype) -> None:
         where = f"{torch.distributed.get_world_size()} ranks"
     if reason := why_padded(model.config, plan.training.max_tokens):
         log(f"rows are padded, not packed: {reason}")
+    if library == "PyTorch" and are_products_wide(dtype):
+        log("products of bf16 are computed in 32 bits: this processor, without AMX, is faster so")
     counts = [getattr(p, "ds_numel", p.numel()) for p in model.parameters() if p.requires_grad]
     trained = f"{sum(counts) / 1e6:.1f} M weights ({plan.training.method})"
     log(f"training {trained} with {library} on {where}, {dtype}")

@@ -13,6 +13,7 @@ from roslin_trainer.model import save_weights
 from roslin_trainer.packing import collate_for, reads_packs
 from roslin_trainer.plan import Training
 from roslin_trainer.tokens import TokenRow
+from roslin_trainer.wide_products import are_products_wide, widen_products
 
 ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
@@ -84,6 +85,8 @@ class TorchEngine:
         self._computed_tokens = 0
         self._collate = collate_for(model)
         self.is_padded = not reads_packs(model)
+        if are_products_wide(dtype):
+            widen_products(model)
         self._weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._weights,

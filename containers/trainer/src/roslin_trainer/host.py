@@ -37,6 +37,12 @@ def has_bf16() -> bool:
     return PROCESSORS.exists() and not BF16_FLAGS.isdisjoint(PROCESSORS.read_text().split())
 
 
+def has_slow_bf16() -> bool:
+    """Whether bf16 products take longer than fp32's: with Intel's AVX512-BF16 twice as long, but for AMX."""
+    words = set(PROCESSORS.read_text().split()) if PROCESSORS.exists() else set()
+    return {"GenuineIntel", "avx512_bf16"} <= words and "amx_bf16" not in words
+
+
 def memory_bytes() -> int:
     return psutil.virtual_memory().total
 
