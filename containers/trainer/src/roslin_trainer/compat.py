@@ -17,6 +17,11 @@ def has_fused_adam(on_gpu: bool) -> bool:
     return on_gpu or TORCH >= (2, 4)
 
 
+def is_autocast_on_cpu() -> bool:
+    """PyTorch before 2.4 has a function of its own for CPUs."""
+    return torch.is_autocast_enabled("cpu") if TORCH >= (2, 4) else torch.is_autocast_cpu_enabled()
+
+
 def misread_version(config) -> str | None:
     """The Transformers that wrote a model's config, where this one would read it wrongly and not say so.
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as functional
 
 from roslin_trainer import host
+from roslin_trainer.compat import is_autocast_on_cpu
 
 
 def are_products_wide(dtype: torch.dtype) -> bool:
@@ -24,7 +25,7 @@ def widen_products(model: torch.nn.Module) -> None:
 
 
 def _linear(layer: torch.nn.Linear, inputs: torch.Tensor) -> torch.Tensor:
-    if not torch.is_autocast_enabled("cpu"):
+    if not is_autocast_on_cpu():
         return functional.linear(inputs, layer.weight, layer.bias)
     with torch.autocast("cpu", enabled=False):
         bias = None if layer.bias is None else _rounded(layer.bias)
