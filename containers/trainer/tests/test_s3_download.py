@@ -92,6 +92,7 @@ def download(tmp_path, monkeypatch):
 def test_parts_make_the_file(download):
     server = FaultyS3()
     assert download(server).read_bytes() == CONTENT
+    assert list(download.target.parent.iterdir()) == [download.target]
     assert sorted(server.ranges) == [(0, 999), (1000, 1999), (2000, 2999), (3000, 3009)]
 
 
@@ -110,11 +111,11 @@ def test_a_part_that_always_breaks_off_fails_and_leaves_no_file(download):
     server = FaultyS3(broken=ATTEMPTS)
     with pytest.raises(s3_download.BROKEN):
         download(server)
-    assert not download.target.exists()
+    assert list(download.target.parent.iterdir()) == []
     assert max(server.answers_by_end.values()) == ATTEMPTS
 
 
 def test_an_object_that_is_replaced_meanwhile_is_not_mixed(download):
     with pytest.raises(ClientError, match="412"):
         download(FaultyS3(changes=True))
-    assert not download.target.exists()
+    assert list(download.target.parent.iterdir()) == []

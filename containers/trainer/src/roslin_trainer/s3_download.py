@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
@@ -30,21 +31,25 @@ class S3Downloads:
         # All parts are of one version, or one of them is refused.
         source["IfMatch"] = head["ETag"]
         size = head["ContentLength"]
-        partial = target.with_name(f".{target.name}.partial")
+        # Under a name of its own: others may download the same file.
+        partial = target.with_name(f".{target.name}.{uuid4().hex}")
         partial.touch()
 
         def read_part(start: int) -> None:
             self._read_part(source, start, min(start + PART_BYTES, size), partial)
 
-        # The first that fails calls off those that have not begun.
-        for _ in self._connections.map(read_part, range(0, size, PART_BYTES)):
-            pass
-        partial.replace(target)
+        try:
+            # The first that fails calls off those that have not begun.
+            for _ in self._connections.map(read_part, range(0, size, PART_BYTES)):
+                pass
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _read_part(self, source: dict[str, str], start: int, end: int, partial: Path) -> None:
         """Goes on after the last byte that came where an answer breaks off."""
         block = memoryview(bytearray(BLOCK_BYTES))
-        with partial.open("r+b", buffering=0) as file:
+        with partial.open("r+b") as file:
             file.seek(start)
             for attempt in range(1, ATTEMPTS + 1):
                 try:
