@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 
 from roslin_trainer import manifest, s3_download, storage
-from roslin_trainer.host import LOWEST_PRIORITY
+from roslin_trainer.host import LOWEST_PRIORITY, MIB
 from roslin_trainer.manifest import (
     DamagedFolder,
     commit_folder,
@@ -23,7 +23,6 @@ from roslin_trainer.manifest import (
     read_manifest,
     upload_folder,
 )
-from roslin_trainer.s3_download import MIB
 from roslin_trainer.storage import LocalFolder, S3Folder, open_folder, read_file, s3_client
 
 BUCKET = "b1b"

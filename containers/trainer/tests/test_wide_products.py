@@ -36,8 +36,17 @@ def test_rounds_where_autocast_does(layers):
         assert found.dtype == expected.dtype
         scale = expected.abs().max().item()
         torch.testing.assert_close(found, expected, rtol=2 * ROUNDING, atol=2 * ROUNDING * scale)
-    exact = layers.float()(inputs)
-    assert not torch.equal(wide_outputs.float(), exact)
+
+
+def test_rounds_inputs_weights_and_bias_before_it_multiplies(layers):
+    layer, inputs = layers[0], torch.randn(200, 48)
+    rounded = [tensor.bfloat16().double() for tensor in (inputs, layer.weight, layer.bias)]
+    expected = torch.nn.functional.linear(*rounded).bfloat16()
+    widen_products(layers)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(inputs)
+    # A sum in 32 bits may fall on the other side of a rounding's middle; without a rounding half of them do.
+    assert (found == expected).float().mean() > 0.99
 
 
 def test_computes_in_32_bits_without_autocast(layers):

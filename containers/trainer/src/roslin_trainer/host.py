@@ -34,13 +34,17 @@ def cpu_count() -> int:
 
 def has_bf16() -> bool:
     """Whether the CPU itself computes in bf16; False where the system does not say (it is not Linux)."""
-    return PROCESSORS.exists() and not BF16_FLAGS.isdisjoint(PROCESSORS.read_text().split())
+    return not BF16_FLAGS.isdisjoint(_processor_words())
 
 
 def has_slow_bf16() -> bool:
     """Whether bf16 products take longer than fp32's: with Intel's AVX512-BF16 twice as long, but for AMX."""
-    words = set(PROCESSORS.read_text().split()) if PROCESSORS.exists() else set()
+    words = _processor_words()
     return {"GenuineIntel", "avx512_bf16"} <= words and "amx_bf16" not in words
+
+
+def _processor_words() -> set[str]:
+    return set(PROCESSORS.read_text().split()) if PROCESSORS.exists() else set()
 
 
 def memory_bytes() -> int:

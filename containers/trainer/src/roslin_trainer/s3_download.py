@@ -6,7 +6,9 @@ from uuid import uuid4
 
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-MIB = 2**20
+from roslin_trainer.host import MIB
+
+# They bring what one interpreter can move.
 CONNECTIONS = 8
 PART_BYTES = 16 * MIB
 # Larger ones cost the interpreter less, but a kernel that caches a file in pieces of what is written at once

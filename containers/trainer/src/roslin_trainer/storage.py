@@ -18,12 +18,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from s3transfer.manager import TransferManager
 
-from roslin_trainer.host import give_way, keep_freed_memory
-from roslin_trainer.s3_download import CONNECTIONS, MIB, S3Downloads
+from roslin_trainer.host import MIB, give_way, keep_freed_memory
+from roslin_trainer.s3_download import CONNECTIONS, S3Downloads
 
 PARALLEL_FILES = 4
 PROBE = "preflight"
-# Eight connections bring what one interpreter can move.
 UPLOAD = TransferConfig(
     multipart_threshold=64 * MIB, multipart_chunksize=16 * MIB, max_concurrency=CONNECTIONS
 )
