@@ -2,12 +2,9 @@
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 import time
 import traceback
-from pathlib import Path
 
 from roslin_trainer.error_file import remove_error, write_error
 from roslin_trainer.errors import as_trainer_error
@@ -17,6 +14,7 @@ from roslin_trainer.log import log
 from roslin_trainer.nodes import read_nodes
 from roslin_trainer.plan import Plan, read_plan
 from roslin_trainer.real_machine import MachineReport
+from roslin_trainer.scratch import Scratch
 from roslin_trainer.signals import StopSignal
 from roslin_trainer.storage import open_folder
 
@@ -33,8 +31,8 @@ def main() -> int:
         if read_nodes().is_main:
             remove_error(plan_uri)
         log(f"{step}: run {plan.run_id}")
-        scratch = make_scratch(plan.run_id, step)
-        run_step(step, plan, plan_uri, Inputs(scratch), stop)
+        scratch = Scratch(plan.run_id, step)
+        run_step(step, plan, plan_uri, Inputs(scratch.folder), stop)
     except BaseException as error:
         named = as_trainer_error(error)
         if named.exit_code == ExitCode.UNEXPECTED:
@@ -45,7 +43,7 @@ def main() -> int:
         return named.exit_code
     finally:
         if scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.remove()
     log(f"{step}: done in {time.monotonic() - started:.1f} s")
     return ExitCode.SUCCEEDED
 
@@ -66,19 +64,6 @@ def run_step(step: str, plan: Plan, plan_uri: str, inputs: Inputs, stop: StopSig
             from roslin_trainer.evaluate import evaluate
 
             evaluate(plan, inputs.scratch)
-
-
-def make_scratch(run_id: str, step: str) -> Path:
-    """An empty folder on the scratch disk. Its name is fixed: an attempt clears what a killed one left.
-
-    Nodes of one job may share a disk: on one's own machine they do.
-    """
-    root = Path(os.environ.get("ROSLIN_SCRATCH_DIR", tempfile.gettempdir()))
-    nodes = read_nodes()
-    scratch = root / f"roslin-{run_id}-{step}{f'-node-{nodes.index}' if nodes.count > 1 else ''}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    return scratch
 
 
 def _arguments() -> tuple[str, str]:

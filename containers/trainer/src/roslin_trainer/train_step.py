@@ -4,7 +4,6 @@ What takes seconds to import is imported where it is needed: beside ranks, that 
 """
 
 import os
-import shutil
 import signal
 
 from roslin_trainer.checkpoint import CheckpointStore, is_read_by
@@ -18,6 +17,7 @@ from roslin_trainer.node_profile import NodeProfile
 from roslin_trainer.nodes import Nodes, read_nodes
 from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.node import check_node
+from roslin_trainer.scratch import remove_folder
 from roslin_trainer.signals import StopNotice, StopSignal
 from roslin_trainer.spot_notice import SpotWatch
 from roslin_trainer.stacks import write_stacks_to_log
@@ -85,5 +85,5 @@ def _end(plan_uri: str, inputs: Inputs, error: TrainerError) -> None:
     """From a thread beside the main one, which may be stuck or busy."""
     log(f"train failed: {error.message} [{error.code}, exit code {int(error.exit_code)}]")
     write_error(plan_uri, "train", error)
-    shutil.rmtree(inputs.scratch, ignore_errors=True)
+    remove_folder(inputs.scratch)
     os._exit(error.exit_code)
