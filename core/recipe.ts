@@ -187,7 +187,8 @@ const evaluation = z.strictObject({
   benchmarks: benchmarks.optional(),
 })
 
-const maxHours = z.number().positive().max(336)
+/** Batch refuses a job's timeout below a minute. */
+const maxHours = z.number().min(0.02).max(336)
 const maxUsd = z.number().positive()
 
 const limits = z.strictObject({

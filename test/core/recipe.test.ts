@@ -56,6 +56,7 @@ describe('a recipe', () => {
     ['resources.maxPriceUsdPerHour', { resources: { maxPriceUsdPerHour: -1 } }, '-1'],
     ['evaluation.topP', { evaluation: { topP: 0 } }, '0'],
     ['limits.maxHours', { limits: { maxHours: -2 } }, '-2'],
+    ['limits.maxHours', { limits: { maxHours: 0.01 } }, '0.01'],
     ['dataset.heldOutFraction', { dataset: { source: 'a', licence: 'MIT', heldOutFraction: 0.9 } }, '0.9'],
     ['name', { name: 'My Model' }, '"My Model"'],
     ['baseModel.licence', { baseModel: { source: 'a', licence: 'do what you like' } }, '"do what you like"'],

@@ -136,12 +136,6 @@ describe('a trainer that ends badly', () => {
     expect(child).toBeGreaterThan(0)
     await gone('the child', () => (isAlive(child) ? [child] : []))
   })
-
-  it('is ended when it trains longer than its recipe allows', async () => {
-    const { runId } = await deployment.start('train:sleep=600', { limits: { maxHours: 1 / 3600 } })
-    const run = await deployment.ended(runId)
-    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'timeout' } })
-  })
 })
 
 describe('an execution that is stopped from outside', () => {

@@ -114,8 +114,8 @@ class AttemptRunner:
             timed_out.set()
             process.stop()
 
-        limit_seconds = (record.get("timeout") or {}).get("attemptDurationSeconds")
-        timer = threading.Timer(float(limit_seconds), time_out) if limit_seconds else None
+        limit_seconds = self._chaos.timeout_seconds(record)
+        timer = threading.Timer(limit_seconds, time_out) if limit_seconds else None
         if timer:
             timer.daemon = True
             timer.start()

@@ -13,6 +13,7 @@ from roslin_emulator.node_request import node_properties
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 SHARE = re.compile(r"[A-Za-z0-9]{1,255}")
 OVERRIDES_BYTES = 8192
+LEAST_TIMEOUT_SECONDS = 60
 LEGACY_REQUIREMENTS = (("vcpus", "VCPU"), ("memory", "MEMORY"))
 COPIED_FROM_DEFINITION = (
     "image",
@@ -107,6 +108,15 @@ def _what_runs(
     return {"nodeProperties": node_properties(definition, overrides, container, BatchError)}
 
 
+def _checked_timeout(timeout: dict[str, Any]) -> dict[str, Any]:
+    seconds = timeout.get("attemptDurationSeconds")
+    if seconds is not None and seconds < LEAST_TIMEOUT_SECONDS:
+        raise BatchError(
+            f"timeout.attemptDurationSeconds is {seconds}; it must be at least {LEAST_TIMEOUT_SECONDS}"
+        )
+    return timeout
+
+
 def _check_share(queue: dict[str, Any], share: str | None) -> None:
     if share is None and queue.get("schedulingPolicyArn"):
         raise BatchError(
@@ -156,7 +166,7 @@ def build_job(request: dict[str, Any]) -> dict[str, Any]:
         "isTerminated": False,
     }
     if timeout := request.get("timeout") or definition.get("timeout"):
-        job["timeout"] = timeout
+        job["timeout"] = _checked_timeout(timeout)
     if "shareIdentifier" in request:
         job["shareIdentifier"] = request["shareIdentifier"]
     if "schedulingPriorityOverride" in request:

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "kill-job": {"afterSeconds": 1, "outOfMemory": True, "queue": "team-*"},
     "slow-start": {"seconds": 3, "times": 2},
     "no-image": {"run": "01RUN"},
+    "time-out": {"afterSeconds": 1, "step": "evaluate"},
     "fail-request": {"service": "s3", "error": "throttled", "operation": "PutObject", "key": "runs/"},
     "disturb-event": {"action": "delay", "status": "FAILED", "delaySeconds": 0.5},
     "kill-function": {"function": "FlowPlan", "afterWrites": 2},

@@ -92,6 +92,17 @@ describe.concurrent('a container', () => {
     expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
   })
 
+  it('that runs longer than its recipe allows is ended, and not tried again', async () => {
+    const runId = await scenarios.startIn(
+      [{ kind: 'time-out', step: 'train', afterSeconds: 0.5 }],
+      'train:sleep=60',
+    )
+    const run = await scenarios.nothingIsLeft(runId)
+    expect(run).toMatchObject({ status: 'failed', failure: { step: 'train', class: 'timeout' } })
+    expect(trainJobs(run)).toHaveLength(1)
+    expect(run.costUsd).toBeCloseTo(priceOf(run), 10)
+  })
+
   it('whose image cannot be pulled is tried once more, and costs nothing until then', async () => {
     const runId = await scenarios.startIn([{ kind: 'no-image', step: 'train', times: 1 }])
     const run = await scenarios.nothingIsLeft(runId)

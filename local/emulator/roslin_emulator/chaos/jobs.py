@@ -8,7 +8,15 @@ from typing import Any
 from ministack.services import batch
 
 from roslin_emulator.chaos.instance_metadata import InstanceMetadata
-from roslin_emulator.chaos.rules import JobFacts, KillJob, NoCapacity, NoImage, ReclaimHost, SlowStart
+from roslin_emulator.chaos.rules import (
+    JobFacts,
+    KillJob,
+    NoCapacity,
+    NoImage,
+    ReclaimHost,
+    SlowStart,
+    TimeOut,
+)
 from roslin_emulator.chaos.state import Chaos
 from roslin_emulator.process import JobProcess
 
@@ -113,6 +121,12 @@ class JobChaos:
         job = facts(record)
         rule = self._chaos.take(NoImage, lambda rule: rule.applies_to(job))
         return PULL_ERROR.format(image=record["container"]["image"]) if rule else None
+
+    def timeout_seconds(self, record: Json) -> float | None:
+        job = facts(record)
+        if rule := self._chaos.take(TimeOut, lambda rule: rule.applies_to(job)):
+            return rule.after_seconds
+        return (record.get("timeout") or {}).get("attemptDurationSeconds")
 
     def fate(self, record: Json, task_id: str) -> Fate | None:
         job = facts(record)

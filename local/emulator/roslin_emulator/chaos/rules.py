@@ -103,6 +103,13 @@ class NoImage(JobRule):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimeOut(JobRule):
+    """The job's own timeout, early: Batch has none below a minute."""
+
+    after_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class FailRequest(Rule):
     """`key`: how the key of an S3 object begins. `carried_out`: the service does as asked, and
     only then fails."""
@@ -156,6 +163,7 @@ KINDS: dict[str, type[Rule]] = {
     "kill-job": KillJob,
     "slow-start": SlowStart,
     "no-image": NoImage,
+    "time-out": TimeOut,
     "fail-request": FailRequest,
     "disturb-event": DisturbEvent,
     "kill-function": KillFunction,
