@@ -1,25 +1,38 @@
-import { DescribeImagesCommand, EC2Client } from '@aws-sdk/client-ec2'
+import { EC2Client } from '@aws-sdk/client-ec2'
 import { GetServiceQuotaCommand, ServiceQuotasClient } from '@aws-sdk/client-service-quotas'
+import { SSMClient } from '@aws-sdk/client-ssm'
 import { instanceType } from '../../core/instance-types.ts'
 import { type Quota, quotaOf, quotaUrl } from '../../core/quotas.ts'
 import type { Team } from '../../core/team.ts'
 import type { CapacityOption } from '../../core/team-capacity.ts'
 import { type Check, looked, type Verdict } from './check.ts'
+import { imageVerdict, parameterVerdict } from './machine-image.ts'
+import { findReservation, reservationVerdict } from './reservation.ts'
 
-/** Whether the account may start the machines of the team's file, and has its machine images. */
+/** Whether the account may start the machines of the team's file, has their images, and holds their reservations. */
 export async function capacityChecks({ capacity, region }: Team): Promise<Check[]> {
-  const quotas = new ServiceQuotasClient({ region, maxAttempts: 2 })
-  const ec2 = new EC2Client({ region, maxAttempts: 2 })
+  const client = { region, maxAttempts: 2 }
+  const quotas = new ServiceQuotasClient(client)
+  const ec2 = new EC2Client(client)
+  const ssm = new SSMClient(client)
   const checks: Check[] = []
   for (const need of quotaNeeds(capacity)) {
     const look = async () => quotaVerdict(need, await vcpusOf(quotas, need.quota), region)
     checks.push(await looked(`quota: ${need.quota.name}`, look))
   }
-  for (const [amiId, types] of Map.groupBy(
-    capacity.filter(({ amiId }) => amiId),
-    ({ amiId = '' }) => amiId,
-  )) {
-    checks.push(await looked(`machine image of ${types[0]?.instanceType}`, () => image(ec2, amiId, region)))
+  for (const [first] of Map.groupBy(capacity, ({ amiId, amiParameter }) => amiId ?? amiParameter).values()) {
+    const { amiId, amiParameter } = first ?? {}
+    const check = `machine image of ${first?.instanceType}`
+    if (amiId) checks.push(await looked(check, () => imageVerdict(ec2, amiId, region)))
+    else if (amiParameter) {
+      checks.push(await looked(check, () => parameterVerdict({ ssm, ec2 }, amiParameter, region)))
+    }
+  }
+  for (const { instanceType, maxNodes, reservation } of capacity) {
+    if (!reservation) continue
+    const option = { instanceType, maxNodes, reservation }
+    const look = async () => reservationVerdict(option, await findReservation(ec2, option))
+    checks.push(await looked(`reservation ${reservation.id}`, look))
   }
   return checks
 }
@@ -63,23 +76,4 @@ async function vcpusOf(client: ServiceQuotasClient, { code }: Quota): Promise<nu
     new GetServiceQuotaCommand({ ServiceCode: 'ec2', QuotaCode: code }),
   )
   return found?.Value
-}
-
-async function image(ec2: EC2Client, amiId: string, region: string): Promise<Verdict> {
-  const missing: Verdict = {
-    ok: false,
-    detail: `there is no ${amiId} in ${region}`,
-    fix: 'Copy it to the region, or share it with the account; then put its id into amiId of the team’s file.',
-  }
-  try {
-    const { Images = [] } = await ec2.send(new DescribeImagesCommand({ ImageIds: [amiId] }))
-    const [found] = Images
-    if (!found) return missing
-    return found.State === 'available'
-      ? { ok: true, detail: `${amiId} ${found.Name ?? ''}`.trim() }
-      : { ok: false, detail: `${amiId} is ${found.State}`, fix: 'Wait until it is available.' }
-  } catch (error) {
-    if ((error as Error).name.startsWith('InvalidAMIID')) return missing
-    throw error
-  }
 }
