@@ -12,8 +12,6 @@ export const FREE: Readonly<Record<string, string>> = {
   'AWS::Batch::JobDefinition': NO_PRICE,
   'AWS::Batch::JobQueue': NO_PRICE,
   'AWS::Batch::SchedulingPolicy': NO_PRICE,
-  'AWS::CodeDeploy::Application': NO_PRICE,
-  'AWS::CodeDeploy::DeploymentGroup': 'free for functions',
   'AWS::EC2::FlowLog': 'charged by traffic; no machine has any',
   'AWS::EC2::InternetGateway': 'charged by traffic',
   'AWS::EC2::LaunchTemplate': NO_PRICE,

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from roslin_trainer.host import MIB
 from roslin_trainer.nvml_topology import topology
 
-KIB, MIB = 2**10, 2**20
+KIB = 2**10
 # nvml.h: the sum over all links of a GPU.
 ALL_LINKS = 0xFFFFFFFF
 

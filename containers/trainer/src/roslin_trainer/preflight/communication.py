@@ -12,11 +12,11 @@ from torch.distributed.rendezvous import rendezvous
 
 from roslin_trainer.errors import TrainerError, as_trainer_error
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.host import MIB
 from roslin_trainer.log import log
 
 # NCCL connects 8 GPUs in seconds, and several machines in less than a minute.
 DEADLINE_SECONDS = 120.0
-MIB = 2**20
 GPU_BYTES, CPU_BYTES = 64 * MIB, 4 * MIB
 HERE, DONE = "preflight/here", "preflight/done"
 

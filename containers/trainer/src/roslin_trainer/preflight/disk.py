@@ -2,6 +2,7 @@
 
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.host import MIB
 from roslin_trainer.manifest import read_manifest
 from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.machine import Machine
@@ -50,8 +51,8 @@ def check_shared_memory(plan: Plan, machine: Machine) -> str:
         raise TrainerError(
             ExitCode.RESOURCES_MISSING,
             "SHARED_MEMORY_TOO_SMALL",
-            f"/dev/shm has {free / 2**20:.0f} MiB free; {plan.gpus} GPUs need "
-            f"{SHARED_MEMORY_BYTES / 2**20:.0f} MiB to exchange data.",
+            f"/dev/shm has {free / MIB:.0f} MiB free; {plan.gpus} GPUs need "
+            f"{SHARED_MEMORY_BYTES / MIB:.0f} MiB to exchange data.",
             "Start the container with --shm-size=8g; on AWS the job definition's linuxParameters say so.",
         )
     return f"{free / GIB:.1f} GiB free"
