@@ -115,7 +115,7 @@ class AttemptRunner:
             process.stop()
 
         limit_seconds = self._chaos.timeout_seconds(record)
-        timer = threading.Timer(limit_seconds, time_out) if limit_seconds else None
+        timer = threading.Timer(limit_seconds, time_out) if limit_seconds is not None else None
         if timer:
             timer.daemon = True
             timer.start()

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from roslin_emulator.chaos.instance_metadata import InstanceMetadata
+from roslin_emulator.chaos.jobs import JobChaos
+from roslin_emulator.chaos.rules import TimeOut
+from roslin_emulator.chaos.state import Chaos
 from tests.harness import Batch, Emulator, make_recorder, make_rule, recorded, wait_until
 
 SLEEP = "import time; time.sleep(60)"
@@ -207,3 +211,23 @@ def test_an_image_that_cannot_be_pulled(emulator: Emulator, batch: Batch, spot: 
     job = batch.ended(submit(batch, "brief", spot))
     assert (job["status"], job["statusReason"]) == ("FAILED", "Task failed to start")
     assert job["container"]["reason"].startswith("CannotPullContainerError: ")
+
+
+def test_an_attempt_that_times_out_is_not_retried(emulator: Emulator, batch: Batch) -> None:
+    emulator.chaos({"kind": "time-out", "afterSeconds": 0})
+    batch.define("slow", SLEEP, retryStrategy={"attempts": 3}, timeout={"attemptDurationSeconds": 60})
+    job = batch.ended(batch.submit("slow"))
+    assert (job["status"], job["statusReason"]) == ("FAILED", "Job attempt duration exceeded timeout")
+    assert len(job["attempts"]) == 1
+    assert job["container"]["exitCode"] == 143
+
+
+def test_a_job_has_its_own_timeout_where_no_rule_applies() -> None:
+    record = {"jobName": "job", "parameters": {"step": "train"}, "tags": {}, "jobQueue": "queue"}
+    limited = {**record, "timeout": {"attemptDurationSeconds": 90}}
+    rules = Chaos()
+    chaos = JobChaos(rules, InstanceMetadata())
+    rules.set([TimeOut(after_seconds=0, step="evaluate")], None)
+    assert (chaos.timeout_seconds(limited), chaos.timeout_seconds(record)) == (90, None)
+    rules.set([TimeOut(after_seconds=0, step="train")], None)
+    assert (chaos.timeout_seconds(limited), chaos.timeout_seconds(record)) == (0, 0)

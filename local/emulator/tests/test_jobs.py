@@ -187,15 +187,6 @@ def test_a_retried_job_that_succeeds(batch: Batch) -> None:
     assert (job["status"], job["container"]["exitCode"], len(job["attempts"])) == ("SUCCEEDED", 0, 2)
 
 
-def test_an_attempt_that_times_out_is_not_retried(emulator: Emulator, batch: Batch) -> None:
-    emulator.chaos({"kind": "time-out", "afterSeconds": 1})
-    batch.define("slow", SLEEP, retryStrategy={"attempts": 3}, timeout={"attemptDurationSeconds": 60})
-    job = batch.ended(batch.submit("slow"))
-    assert (job["status"], job["statusReason"]) == ("FAILED", "Job attempt duration exceeded timeout")
-    assert len(job["attempts"]) == 1
-    assert job["container"]["exitCode"] == 143
-
-
 def test_a_timeout_below_a_minute_is_refused(batch: Batch) -> None:
     batch.define("slow", SLEEP)
     with pytest.raises(ClientError, match="attemptDurationSeconds is 59; it must be at least 60"):
