@@ -6,7 +6,7 @@ import { type Quota, quotaOf, quotaUrl } from '../../core/quotas.ts'
 import type { Team } from '../../core/team.ts'
 import type { CapacityOption } from '../../core/team-capacity.ts'
 import { type Check, looked, type Verdict } from './check.ts'
-import { imageVerdict, parameterVerdict } from './machine-image.ts'
+import { machineImageVerdict } from './machine-image.ts'
 import { findReservation, reservationVerdict } from './reservation.ts'
 
 /** Whether the account may start the machines of the team's file, has their images, and holds their reservations. */
@@ -20,13 +20,11 @@ export async function capacityChecks({ capacity, region }: Team): Promise<Check[
     const look = async () => quotaVerdict(need, await vcpusOf(quotas, need.quota), region)
     checks.push(await looked(`quota: ${need.quota.name}`, look))
   }
-  for (const [first] of Map.groupBy(capacity, ({ amiId, amiParameter }) => amiId ?? amiParameter).values()) {
-    const { amiId, amiParameter } = first ?? {}
-    const check = `machine image of ${first?.instanceType}`
-    if (amiId) checks.push(await looked(check, () => imageVerdict(ec2, amiId, region)))
-    else if (amiParameter) {
-      checks.push(await looked(check, () => parameterVerdict({ ssm, ec2 }, amiParameter, region)))
-    }
+  const images = new Map(capacity.map((option) => [option.amiId ?? option.amiParameter, option]))
+  for (const [image, option] of images) {
+    if (image === undefined) continue
+    const look = () => machineImageVerdict({ ssm, ec2 }, option, region)
+    checks.push(await looked(`machine image of ${option.instanceType}`, look))
   }
   for (const { instanceType, maxNodes, reservation } of capacity) {
     if (!reservation) continue

@@ -1,9 +1,25 @@
 import { DescribeImagesCommand, type EC2Client } from '@aws-sdk/client-ec2'
 import { GetParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
+import type { CapacityOption } from '../../core/team-capacity.ts'
 import type { Verdict } from './check.ts'
 
-/** Whether the team's own image is there for its machines. */
-export async function imageVerdict(ec2: EC2Client, amiId: string, region: string): Promise<Verdict> {
+interface Clients {
+  readonly ssm: SSMClient
+  readonly ec2: EC2Client
+}
+
+/** Whether the team's own image is there for its machines, by its id or by the parameter that holds it. */
+export async function machineImageVerdict(
+  clients: Clients,
+  { amiId, amiParameter }: Pick<CapacityOption, 'amiId' | 'amiParameter'>,
+  region: string,
+): Promise<Verdict> {
+  return amiParameter === undefined
+    ? imageVerdict(clients.ec2, amiId ?? '', region)
+    : parameterVerdict(clients, amiParameter, region)
+}
+
+async function imageVerdict(ec2: EC2Client, amiId: string, region: string): Promise<Verdict> {
   const missing: Verdict = {
     ok: false,
     detail: `there is no ${amiId} in ${region}`,
@@ -22,12 +38,7 @@ export async function imageVerdict(ec2: EC2Client, amiId: string, region: string
   }
 }
 
-/** The same of the image whose id an SSM parameter holds. */
-export async function parameterVerdict(
-  { ssm, ec2 }: { readonly ssm: SSMClient; readonly ec2: EC2Client },
-  name: string,
-  region: string,
-): Promise<Verdict> {
+async function parameterVerdict({ ssm, ec2 }: Clients, name: string, region: string): Promise<Verdict> {
   try {
     const { Parameter } = await ssm.send(new GetParameterCommand({ Name: name }))
     const verdict = await imageVerdict(ec2, Parameter?.Value ?? '', region)

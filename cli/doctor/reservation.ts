@@ -45,7 +45,7 @@ export function reservationVerdict(
     return {
       ok: false,
       detail: `the account has no ${id} in the team’s region`,
-      fix: 'Look for its id in the console: EC2 → Capacity Reservations.',
+      fix: 'Put the id that the console shows (EC2 → Capacity Reservations) into the team’s file, and deploy.',
     }
   }
   const differences = [
@@ -80,7 +80,7 @@ export function reservationVerdict(
   if (TotalInstanceCount < maxNodes) {
     return {
       ok: false,
-      detail: `${id} is of ${TotalInstanceCount} machines, maxNodes is ${maxNodes}`,
+      detail: `${id} has ${TotalInstanceCount} of the ${maxNodes} machines that maxNodes asks for`,
       fix: 'Enlarge the reservation, or lower maxNodes in the team’s file, and deploy.',
     }
   }
