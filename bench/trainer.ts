@@ -23,6 +23,7 @@ const COMPARISONS: readonly Comparison[] = [
 ]
 const TARGET_LOSS_DIFFERENCE = 1e-5
 const TARGET_GRADIENT_DIFFERENCE = 1e-6
+const SUM = 'the sum of 2 ranks’ gradients'
 const MODELS = { gptj: 'GPT-J', neox: 'GPT-NeoX' } as const
 
 const env = {
@@ -40,6 +41,8 @@ const reportSchema = z.object({
   meanTokens: z.number(),
   floor: z.number(),
 })
+
+const sumSchema = z.object({ parametersMillion: z.number(), oursMs: z.number(), glooMs: z.number() })
 
 /** The trainer's engine against Dolly's recipe as published: same model, rows in each step, precision and gradients. */
 export async function measure(): Promise<Bench> {
@@ -76,6 +79,7 @@ export async function measure(): Promise<Bench> {
       )
     }
   }
+  figures.push(await sumOfGradients())
   notes.push(
     'The floor: FLOPs of the real tokens (the head where something is learned, causal attention) at the rate of a plain product.',
     ...(hasBf16 ? [] : ['bf16: not measured; the processor has none.']),
@@ -88,17 +92,30 @@ function nameOf(model: keyof typeof MODELS, { ranks, ours, theirs }: Comparison)
   return `${MODELS[model]}, ${ranks === 1 ? '1 process' : `${ranks} ranks`}, ${precision}`
 }
 
-async function speed(
-  model: keyof typeof MODELS,
-  comparison: Comparison,
-): Promise<z.output<typeof reportSchema>> {
+function speed(model: keyof typeof MODELS, comparison: Comparison): Promise<z.output<typeof reportSchema>> {
   const { ranks, ours, theirs } = comparison
-  const program = join(root, 'bench/trainer_speed.py')
+  return ask(nameOf(model, comparison), ranks, ['trainer_speed.py', model, ours, theirs], reportSchema)
+}
+
+async function sumOfGradients(): Promise<Figure> {
+  const { parametersMillion, oursMs, glooMs } = await ask(SUM, 2, ['gradient_sum.py', 'neox'], sumSchema)
+  return figure(`${SUM}, ${parametersMillion.toFixed(1)} M`, oursMs, 'ms', {
+    baseline: { name: 'by gloo', value: Number(glooMs.toPrecision(4)) },
+  })
+}
+
+/** What a program of `bench/` reports in a line of JSON. */
+function ask<Report>(
+  name: string,
+  ranks: 1 | 2,
+  [program, ...words]: readonly [string, ...string[]],
+  schema: z.ZodType<Report>,
+): Promise<Report> {
   const launcher =
     ranks === 1 ? [] : ['-m', 'torch.distributed.run', '--standalone', `--nproc-per-node=${ranks}`]
-  return withProgress(nameOf(model, comparison), async () => {
-    const output = await run(paths.python, [...launcher, program, model, ours, theirs], { env })
+  return withProgress(name, async () => {
+    const output = await run(paths.python, [...launcher, join(root, 'bench', program), ...words], { env })
     const line = output.split('\n').find((text) => text.startsWith('{'))
-    return reportSchema.parse(JSON.parse(line ?? ''))
+    return schema.parse(JSON.parse(line ?? ''))
   })
 }

@@ -166,8 +166,12 @@ def report(
 
 
 def parameters(config) -> int:
+    return sum(weight.numel() for weight in weights_without_memory(config))
+
+
+def weights_without_memory(config) -> list[torch.Tensor]:
     with torch.device("meta"):
-        return sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())
+        return list(AutoModelForCausalLM.from_config(config).parameters())
 
 
 def step_flops(config, rows) -> float:

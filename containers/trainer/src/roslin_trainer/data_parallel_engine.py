@@ -7,6 +7,7 @@ import torch.distributed as distributed
 
 from roslin_trainer.collectives import sum_over_ranks
 from roslin_trainer.engine import STATE_FILE, TorchEngine
+from roslin_trainer.gradient_sum import gradient_sum
 from roslin_trainer.plan import Training
 from roslin_trainer.tokens import TokenRow
 
@@ -23,6 +24,7 @@ class DataParallelEngine(TorchEngine):
         super().__init__(model, training, dtype)
         self.rank = distributed.get_rank()
         self.world_size = distributed.get_world_size()
+        self._sum = gradient_sum(sum(weight.numel() for weight in self._weights))
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:
         loss = super().accumulate(rows, step_tokens, is_last)
@@ -54,12 +56,10 @@ class DataParallelEngine(TorchEngine):
         return f"rank-{self.rank}-{STATE_FILE}"
 
     def _add_up_gradients(self) -> None:
-        """In one message. A rank that had no rows, or a weight that none of them used, adds nothing."""
+        """A rank that had no rows, or a weight that none of them used, adds nothing."""
         gradients = [
             torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self._weights
         ]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        distributed.all_reduce(flat)
-        parts = flat.split([gradient.numel() for gradient in gradients])
+        parts = self._sum(gradients).split([gradient.numel() for gradient in gradients])
         for weight, part in zip(self._weights, parts, strict=True):
             weight.grad = part.view_as(weight)
