@@ -28,7 +28,7 @@ from roslin_trainer.wide_products import are_products_wide
 SEED = 41
 ROWS_PER_RANK = 8
 STEPS = 5
-REPETITIONS = 3
+REPETITIONS = 5
 LEARNING_RATE = 1e-5
 MAX_TOKENS = 1024
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
