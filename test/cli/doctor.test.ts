@@ -93,7 +93,7 @@ describe('the doctor', () => {
     const { port } = denying.address() as AddressInfo
     const { stdout, code } = await execute(
       process.execPath,
-      ['cli/main.ts', 'doctor', '--team', 'example', '--json'],
+      ['cli/bin.mjs', 'doctor', '--team', 'example', '--json'],
       {
         ROSLIN_STATE_DIR: join(tmpdir(), 'roslin-no-embedded'),
         AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,

@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'roslin-estimate-'))
 
 /** Where no embedded AWS runs, and no credentials are. */
 const estimate = (...args: string[]) =>
-  execute(process.execPath, ['cli/main.ts', 'estimate', ...args], {
+  execute(process.execPath, ['cli/bin.mjs', 'estimate', ...args], {
     ROSLIN_STATE_DIR: join(folder, 'none'),
     AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
     NO_COLOR: '1',

@@ -207,7 +207,7 @@ describe('roslin prices', () => {
   beforeEach(() => copyFileSync(join(root, 'core/prices.json'), file))
 
   const prices = (...args: string[]) =>
-    execute(process.execPath, ['cli/main.ts', 'prices', ...args, '--file', file], {
+    execute(process.execPath, ['cli/bin.mjs', 'prices', ...args, '--file', file], {
       ...awsEnvironment(),
       NO_COLOR: '1',
     })

@@ -101,7 +101,7 @@ it('roslin config shows each value and where it comes from', async () => {
   userFile('team: speech')
   const { stdout, code } = await execute(
     process.execPath,
-    ['cli/main.ts', 'config', '--port', '5001', '--json'],
+    ['cli/bin.mjs', 'config', '--port', '5001', '--json'],
     {
       XDG_CONFIG_HOME: home,
       AWS_PROFILE: 'research',

@@ -235,7 +235,7 @@ describe('the command line, given what cannot be used', () => {
   let before: Awaited<ReturnType<typeof traces>>
 
   const roslin = (...args: string[]) =>
-    execute(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir })
+    execute(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir })
 
   const write = (name: string, text: string) => {
     writeFileSync(join(folder, name), text)
@@ -367,7 +367,7 @@ describe('the command line, given what cannot be used', () => {
 
   it.concurrent('ends with 3 when no embedded AWS runs and no team is named', async () => {
     const state = mkdtempSync(join(tmpdir(), 'roslin-none-'))
-    const { code, stderr } = await execute(process.execPath, ['cli/main.ts', 'runs', 'list'], {
+    const { code, stderr } = await execute(process.execPath, ['cli/bin.mjs', 'runs', 'list'], {
       ROSLIN_STATE_DIR: state,
     })
     expect(stderr).toContain('DEPLOYMENT_NOT_FOUND')

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'roslin-cli-'))
 const { stateDir } = inject('embedded')
 
 const begin = (...args: string[]) =>
-  startCommand(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+  startCommand(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
 const roslin = (...args: string[]) => begin(...args).ended
 
 async function recipeFile(told = ''): Promise<string> {

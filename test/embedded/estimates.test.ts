@@ -120,7 +120,7 @@ describe('after a run has succeeded', () => {
 
 describe('the command line', () => {
   const roslin = (...args: string[]) =>
-    execute(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+    execute(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
 
   async function recipeFile(name: string, overrides: Record<string, unknown> = {}): Promise<string> {
     const file = join(folder, `${name}.yaml`)
@@ -141,7 +141,7 @@ describe('the command line', () => {
     typed: string,
     ...args: string[]
   ): Promise<{ code: number | null; screen: string }> {
-    const command = [process.execPath, 'cli/main.ts', ...args]
+    const command = [process.execPath, 'cli/bin.mjs', ...args]
     const inPty = `import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(${JSON.stringify(command)})))`
     const child = spawn(paths.python, ['-c', inPty], {
       cwd: root,

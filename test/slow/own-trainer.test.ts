@@ -37,7 +37,7 @@ describe('a trainer of one’s own', () => {
       '--port',
       String(await freePort()),
     ]
-    ended = await start(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir }).ended
+    ended = await start(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir }).ended
   })
 
   afterAll(async () => {

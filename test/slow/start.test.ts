@@ -24,7 +24,7 @@ afterAll(() => {
 })
 
 const begin = (...args: string[]) =>
-  startCommand(process.execPath, ['cli/main.ts', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+  startCommand(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
 const roslin = (...args: string[]) => begin(...args).ended
 const nothingLeft = () => gone('every process', () => processesOf(stateDir))
 

@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'roslin-chaos-'))
 afterEach(() => endChaos(port))
 
 const roslin = (at: string, ...args: string[]) =>
-  start(process.execPath, ['cli/main.ts', 'chaos', ...args], { ROSLIN_STATE_DIR: at, NO_COLOR: '1' }).ended
+  start(process.execPath, ['cli/bin.mjs', 'chaos', ...args], { ROSLIN_STATE_DIR: at, NO_COLOR: '1' }).ended
 
 function chaosFile(text: string): string {
   const file = join(folder, 'chaos.yaml')
