@@ -23,7 +23,7 @@ def gradients(rank: int, step: int) -> list[torch.Tensor]:
     return [torch.randn(shape, generator=generator) for shape in SHAPES]
 
 
-def run_ranks(folder: Path, world_size: int, work: Callable[[], int], node_count: int = 1) -> None:
+def run_ranks(folder: Path, world_size: int, work: Callable[[], None], node_count: int = 1) -> None:
     store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     ranks = [
         Child(
@@ -39,7 +39,7 @@ def run_ranks(folder: Path, world_size: int, work: Callable[[], int], node_count
     assert [rank.end() for rank in ranks] == [0] * world_size, ranks[0].log.read_text()
 
 
-def as_rank(rank: int, world_size: int, port: int, work: Callable[[], int]) -> int:
+def as_rank(rank: int, world_size: int, port: int, work: Callable[[], None]) -> int:
     store = distributed.TCPStore("127.0.0.1", port, is_master=False)
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=world_size)
     work()
