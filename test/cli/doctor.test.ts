@@ -8,7 +8,7 @@ import { bootstrapVerdict, skewVerdict } from '../../cli/doctor/account.ts'
 import { quotaNeeds, quotaVerdict } from '../../cli/doctor/capacity.ts'
 import type { Check } from '../../cli/doctor/check.ts'
 import { parseEcrImage, versionVerdict } from '../../cli/doctor/deployment.ts'
-import { execute } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 
 describe('the doctor', () => {
   it.each([
@@ -91,17 +91,13 @@ describe('the doctor', () => {
     })
     await once(denying.listen(0, '127.0.0.1'), 'listening')
     const { port } = denying.address() as AddressInfo
-    const { stdout, code } = await execute(
-      process.execPath,
-      ['cli/bin.mjs', 'doctor', '--team', 'example', '--json'],
-      {
-        ROSLIN_STATE_DIR: join(tmpdir(), 'roslin-no-embedded'),
-        AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
-        AWS_ACCESS_KEY_ID: 'x',
-        AWS_SECRET_ACCESS_KEY: 'x',
-        AWS_EC2_METADATA_DISABLED: 'true',
-      },
-    ).finally(() => denying.close())
+    const { stdout, code } = await startRoslin(['doctor', '--team', 'example', '--json'], {
+      ROSLIN_STATE_DIR: join(tmpdir(), 'roslin-no-embedded'),
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+      AWS_ACCESS_KEY_ID: 'x',
+      AWS_SECRET_ACCESS_KEY: 'x',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    }).ended.finally(() => denying.close())
     const checks: Check[] = JSON.parse(stdout)
     const unknown = checks.filter(({ ok }) => ok === null).map(({ check }) => check)
     expect(unknown).toEqual(

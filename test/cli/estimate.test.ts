@@ -4,17 +4,17 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Estimate, estimateSchema } from '../../core/estimate-schema.ts'
 import { minimalRecipe } from '../support/recipes.ts'
-import { execute } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'roslin-estimate-'))
 
 /** Where no embedded AWS runs, and no credentials are. */
 const estimate = (...args: string[]) =>
-  execute(process.execPath, ['cli/bin.mjs', 'estimate', ...args], {
+  startRoslin(['estimate', ...args], {
     ROSLIN_STATE_DIR: join(folder, 'none'),
     AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
     NO_COLOR: '1',
-  })
+  }).ended
 
 async function estimated(...args: string[]): Promise<Estimate> {
   const { code, stdout, stderr } = await estimate(...args, '--json')

@@ -9,7 +9,7 @@ import { INSTANCE_TYPE_NAMES } from '../../core/instance-types.ts'
 import { type PriceTable, priceTableSchema } from '../../core/prices.ts'
 import { root } from '../support/checked-in.ts'
 import { neighbours, product } from '../support/price-list.ts'
-import { execute } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 import { rejectionOf } from '../support/thrown.ts'
 
 type Answer = readonly [status: number, contentType: string, body: string]
@@ -207,10 +207,10 @@ describe('roslin prices', () => {
   beforeEach(() => copyFileSync(join(root, 'core/prices.json'), file))
 
   const prices = (...args: string[]) =>
-    execute(process.execPath, ['cli/bin.mjs', 'prices', ...args, '--file', file], {
+    startRoslin(['prices', ...args, '--file', file], {
       ...awsEnvironment(),
       NO_COLOR: '1',
-    })
+    }).ended
   const table = (): PriceTable => priceTableSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
 
   it('refresh writes the prices of a region with their date, and leaves the other regions alone', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { resolveSettings } from '../../cli/settings.ts'
-import { execute } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 let home: string
@@ -99,15 +99,11 @@ describe('a setting', () => {
 
 it('roslin config shows each value and where it comes from', async () => {
   userFile('team: speech')
-  const { stdout, code } = await execute(
-    process.execPath,
-    ['cli/bin.mjs', 'config', '--port', '5001', '--json'],
-    {
-      XDG_CONFIG_HOME: home,
-      AWS_PROFILE: 'research',
-      ROSLIN_TEAM: '',
-    },
-  )
+  const { stdout, code } = await startRoslin(['config', '--port', '5001', '--json'], {
+    XDG_CONFIG_HOME: home,
+    AWS_PROFILE: 'research',
+    ROSLIN_TEAM: '',
+  }).ended
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({
     team: { value: 'speech', source: 'user file' },

@@ -10,7 +10,7 @@ import { BYTE_TOKENIZER } from '../support/byte-tokenizer.ts'
 import { root } from '../support/checked-in.ts'
 import { Deployment } from '../support/deployment.ts'
 import { minimalRecipe } from '../support/recipes.ts'
-import { execute } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 import { pathsOf, rejectionOf, thrownBy } from '../support/thrown.ts'
 
 const deployment = await Deployment.open()
@@ -234,8 +234,7 @@ describe('the command line, given what cannot be used', () => {
   const { stateDir } = inject('embedded')
   let before: Awaited<ReturnType<typeof traces>>
 
-  const roslin = (...args: string[]) =>
-    execute(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir })
+  const roslin = (...args: string[]) => startRoslin(args, { ROSLIN_STATE_DIR: stateDir }).ended
 
   const write = (name: string, text: string) => {
     writeFileSync(join(folder, name), text)
@@ -367,9 +366,9 @@ describe('the command line, given what cannot be used', () => {
 
   it.concurrent('ends with 3 when no embedded AWS runs and no team is named', async () => {
     const state = mkdtempSync(join(tmpdir(), 'roslin-none-'))
-    const { code, stderr } = await execute(process.execPath, ['cli/bin.mjs', 'runs', 'list'], {
+    const { code, stderr } = await startRoslin(['runs', 'list'], {
       ROSLIN_STATE_DIR: state,
-    })
+    }).ended
     expect(stderr).toContain('DEPLOYMENT_NOT_FOUND')
     expect(code).toBe(3)
   })

@@ -5,15 +5,14 @@ import { beforeAll, describe, expect, inject, it } from 'vitest'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Deployment } from '../support/deployment.ts'
 import { Scenarios } from '../support/scenarios.ts'
-import { start as startCommand } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 
 const deployment = await Deployment.open()
 const scenarios = new Scenarios(deployment)
 const folder = mkdtempSync(join(tmpdir(), 'roslin-cli-'))
 const { stateDir } = inject('embedded')
 
-const begin = (...args: string[]) =>
-  startCommand(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+const begin = (...args: string[]) => startRoslin(args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
 const roslin = (...args: string[]) => begin(...args).ended
 
 async function recipeFile(told = ''): Promise<string> {

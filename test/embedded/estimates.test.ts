@@ -9,7 +9,7 @@ import { meanTokensPerSecond } from '../../core/throughput.ts'
 import { paths } from '../../local/paths.ts'
 import { checkedInRecipe, root } from '../support/checked-in.ts'
 import { Deployment } from '../support/deployment.ts'
-import { execute } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 import { pathsOf, rejectionOf } from '../support/thrown.ts'
 
 const deployment = await Deployment.open()
@@ -119,8 +119,7 @@ describe('after a run has succeeded', () => {
 })
 
 describe('the command line', () => {
-  const roslin = (...args: string[]) =>
-    execute(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+  const roslin = (...args: string[]) => startRoslin(args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' }).ended
 
   async function recipeFile(name: string, overrides: Record<string, unknown> = {}): Promise<string> {
     const file = join(folder, `${name}.yaml`)

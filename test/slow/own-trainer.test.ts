@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../local/command.ts'
 import { paths } from '../../local/paths.ts'
 import { freePort, gone, processesOf } from '../support/processes.ts'
-import { type Ended, start } from '../support/spawned.ts'
+import { type Ended, startRoslin } from '../support/spawned.ts'
 
 /** The container contract, kept by somebody else: examples/hf-trainer in the place of Roslin's trainer. */
 describe('a trainer of one’s own', () => {
@@ -37,7 +37,7 @@ describe('a trainer of one’s own', () => {
       '--port',
       String(await freePort()),
     ]
-    ended = await start(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir }).ended
+    ended = await startRoslin(args, { ROSLIN_STATE_DIR: stateDir }).ended
   })
 
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { freePort, gone, processesOf } from '../support/processes.ts'
-import { start as startCommand } from '../support/spawned.ts'
+import { startRoslin } from '../support/spawned.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'roslin-start-'))
 let stateDir: string
@@ -23,8 +23,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const begin = (...args: string[]) =>
-  startCommand(process.execPath, ['cli/bin.mjs', ...args], { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+const begin = (...args: string[]) => startRoslin(args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
 const roslin = (...args: string[]) => begin(...args).ended
 const nothingLeft = () => gone('every process', () => processesOf(stateDir))
 

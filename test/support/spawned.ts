@@ -54,3 +54,8 @@ export function execute(
 ): Promise<Ended> {
   return start(command, args, env).ended
 }
+
+/** The roslin command, by the entry that its users start. */
+export function startRoslin(args: readonly string[], env: NodeJS.ProcessEnv = {}): Spawned {
+  return start(process.execPath, ['cli/bin.mjs', ...args], env)
+}

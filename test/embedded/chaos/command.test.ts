@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { endChaos } from '../../../local/chaos.ts'
-import { start } from '../../support/spawned.ts'
+import { startRoslin } from '../../support/spawned.ts'
 
 const { port, stateDir } = inject('embedded')
 const folder = mkdtempSync(join(tmpdir(), 'roslin-chaos-'))
 afterEach(() => endChaos(port))
 
 const roslin = (at: string, ...args: string[]) =>
-  start(process.execPath, ['cli/bin.mjs', 'chaos', ...args], { ROSLIN_STATE_DIR: at, NO_COLOR: '1' }).ended
+  startRoslin(['chaos', ...args], { ROSLIN_STATE_DIR: at, NO_COLOR: '1' }).ended
 
 function chaosFile(text: string): string {
   const file = join(folder, 'chaos.yaml')
