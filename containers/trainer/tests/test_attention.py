@@ -66,12 +66,17 @@ def eager_and_packed(model_type: str):
     return eager, packed
 
 
-@pytest.mark.parametrize(("prefix", "short_row_keys"), [(0, 20), (11, 20), (11, 0)])
+# The longest row has 30 tokens after the prefix.
+@pytest.mark.parametrize(
+    ("prefix", "longest_by_products"),
+    [(0, 30), (11, 41), (0, 29), (11, 40)],
+    ids=["products", "products, prefix", "SDPA", "SDPA, prefix"],
+)
 @pytest.mark.parametrize("model_type", sorted(PACKED_MODEL_TYPES))
 def test_packed_rows_have_the_loss_and_gradients_of_padded_ones(
-    monkeypatch, model_type, prefix, short_row_keys
+    monkeypatch, model_type, prefix, longest_by_products
 ):
-    monkeypatch.setattr(attention, "SHORT_ROW_KEYS", short_row_keys)
+    monkeypatch.setitem(attention.LONGEST_ROW_BY_PRODUCTS, torch.float32, longest_by_products)
     eager, packed = eager_and_packed(model_type)
     rows = rows_with_prefix(prefix)
     expected_loss, expected = loss_and_gradients(eager, pad_rows(rows, pad_id=1))

@@ -12,6 +12,8 @@ from transformers import PretrainedConfig, __version__
 from transformers.models.gptj.modeling_gptj import GPTJ_ATTENTION_CLASSES, GPTJAttention
 
 from roslin_trainer.compat import AttentionInterface
+from roslin_trainer.row_products import attend_by_products, causal_bias
+from roslin_trainer.wide_products import are_products_wide
 
 try:
     from torch.nn.attention.varlen import varlen_attn  # PyTorch 2.10
@@ -19,8 +21,9 @@ except ImportError:
     varlen_attn = None
 
 PACKED_ATTENTION = "roslin_packed"
-# Measured on AVX2: up to 235 keys plain products take a CPU 0 to 20 % less time than SDPA, from 435 on more.
-SHORT_ROW_KEYS = 256
+# Up to so many keys a CPU attends by plain products: in bf16 they take a third to two thirds of SDPA's time,
+# in fp32 0.8 to 1.4 times. A head's weights of a full pack, kept for the way back, are 4 MiB at most.
+LONGEST_ROW_BY_PRODUCTS = {torch.bfloat16: 1024, torch.float32: 512}
 
 # Models whose tokens meet in attention alone, through AttentionInterface or GPT-J's class below: the tests
 # hold each of them against padded rows. What mixes neighbours otherwise (convolutions, states) is not for it.
@@ -58,10 +61,20 @@ def packed_attention(
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if query.is_cuda:
         return _attend(query, key, value, attention_mask, scaling, dropout), None
-    # The gradient of PyTorch's SDPA takes a CPU three times as long in 16 bits as in 32.
     with torch.autocast("cpu", enabled=False):
-        output = _attend(query.float(), key.float(), value.float(), attention_mask, scaling, dropout)
+        output = _attend_on_cpu(query, key, value, attention_mask, scaling, dropout)
     return output.to(value.dtype), None
+
+
+def _attend_on_cpu(query, key, value, attention_mask, scaling: float | None, dropout: float) -> torch.Tensor:
+    if attention_mask is not None and dropout == 0.0:
+        dtype = torch.float32 if are_products_wide(value.dtype) else value.dtype
+        prefix, *rests = lengths = tuple(attention_mask.flatten().tolist())
+        if prefix + max(rests) <= LONGEST_ROW_BY_PRODUCTS.get(dtype, 0):
+            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+            return attend_by_products(query.to(dtype), key.to(dtype), value.to(dtype), lengths, scale)
+    # The gradient of PyTorch's SDPA takes a CPU three times as long in 16 bits as in 32.
+    return _attend(query.float(), key.float(), value.float(), attention_mask, scaling, dropout)
 
 
 def _attend(query, key, value, attention_mask, scaling: float | None, dropout: float) -> torch.Tensor:
@@ -69,13 +82,15 @@ def _attend(query, key, value, attention_mask, scaling: float | None, dropout: f
         return functional.scaled_dot_product_attention(
             query, key, value, dropout_p=dropout, is_causal=True, scale=scaling
         ).transpose(1, 2)
-    lengths = attention_mask.flatten().tolist()
+    lengths = tuple(attention_mask.flatten().tolist())
     if dropout == 0.0 and _has_varlen(query):
         return _varlen(query, key, value, lengths, scaling)
     return _row_by_row(query, key, value, lengths, scaling, dropout)
 
 
-def _row_by_row(query, key, value, lengths: list[int], scaling: float | None, dropout: float) -> torch.Tensor:
+def _row_by_row(
+    query, key, value, lengths: tuple[int, ...], scaling: float | None, dropout: float
+) -> torch.Tensor:
     """For CPUs and GPUs without FlashAttention: PyTorch's SDPA, once for the prefix and for each row."""
     # One split, whose gradient is one concatenation; slices would each have a gradient of the whole's size.
     (prefix_query, *queries), (prefix_key, *keys), (prefix_value, *values) = (
@@ -85,32 +100,21 @@ def _row_by_row(query, key, value, lengths: list[int], scaling: float | None, dr
     outputs = []
     if lengths[0]:
         outputs = [attend(prefix_query, prefix_key, prefix_value, None, dropout, True, scale=scaling)]
-    hidden = _causal_bias(lengths[0] + max(lengths[1:]), query.dtype, query.device)
+    hidden = causal_bias(lengths[0] + max(lengths[1:]), query.dtype, query.device)
     for row_query, row_key, row_value in zip(queries, keys, values, strict=True):
         row_key, row_value = torch.cat([prefix_key, row_key], 2), torch.cat([prefix_value, row_value], 2)
         row_keys = row_key.shape[2]
         bias = hidden[lengths[0] : row_keys, :row_keys]
-        if row_keys <= SHORT_ROW_KEYS and dropout == 0.0 and not query.is_cuda:
-            outputs.append(_attend_short(row_query, row_key, row_value, bias, scaling))
-        else:
-            outputs.append(attend(row_query, row_key, row_value, bias, dropout, scale=scaling))
+        outputs.append(attend(row_query, row_key, row_value, bias, dropout, scale=scaling))
     return torch.cat(outputs, 2).transpose(1, 2)
 
 
-def _attend_short(query, key, value, bias, scaling: float | None) -> torch.Tensor:
-    """As SDPA's: one row, query [1, heads, queries, width]; bias [queries, keys]."""
-    (query,), (key,), (value,) = query, key, value
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    scores = torch.baddbmm(bias.expand(len(query), -1, -1), query, key.transpose(1, 2), alpha=scale)
-    return torch.bmm(scores.softmax(-1), value)[None]
-
-
-def _varlen(query, key, value, lengths: list[int], scaling: float | None) -> torch.Tensor:
+def _varlen(query, key, value, lengths: tuple[int, ...], scaling: float | None) -> torch.Tensor:
     """FlashAttention once for all rows: keys and values repeat the prefix before each row, queries do not.
 
     Its causal mask ends at the bottom right: a row's last query sees all of its keys.
     """
-    index, query_starts, key_starts = _varlen_layout(tuple(lengths), query.device)
+    index, query_starts, key_starts = _varlen_layout(lengths, query.device)
     if scaling is not None:
         # The function divides by the root of the width and takes no scale of ours.
         query = query * (scaling * query.shape[-1] ** 0.5)
@@ -137,12 +141,6 @@ def _has_varlen(query: torch.Tensor) -> bool:
         and query.dtype in (torch.float16, torch.bfloat16)
         and torch.cuda.get_device_capability(query.device) >= (8, 0)
     )
-
-
-@lru_cache(maxsize=4)
-def _causal_bias(tokens: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """[tokens, tokens], −inf where a key comes after its query. All layers of a pack share it."""
-    return torch.full((tokens, tokens), float("-inf"), dtype=dtype, device=device).triu(1)
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,17 +35,18 @@ def cpu_count() -> int:
 
 def has_bf16() -> bool:
     """Whether the CPU itself computes in bf16; False where the system does not say (it is not Linux)."""
-    return not BF16_FLAGS.isdisjoint(_processor_words())
+    return not BF16_FLAGS.isdisjoint(_words_of(PROCESSORS))
 
 
 def has_slow_bf16() -> bool:
     """Whether bf16 products take longer than fp32's: with Intel's AVX512-BF16 twice as long, but for AMX."""
-    words = _processor_words()
+    words = _words_of(PROCESSORS)
     return {"GenuineIntel", "avx512_bf16"} <= words and "amx_bf16" not in words
 
 
-def _processor_words() -> set[str]:
-    return set(PROCESSORS.read_text().split()) if PROCESSORS.exists() else set()
+@cache
+def _words_of(file: Path) -> set[str]:
+    return set(file.read_text().split()) if file.exists() else set()
 
 
 def memory_bytes() -> int:
