@@ -93,11 +93,11 @@ describe('a firing', () => {
       whenUnchanged: 'run',
       recipe,
     }
-    const { error } = await deployment.invoke('SchedulesFire', {
+    const { error, payload } = await deployment.invoke('SchedulesFire', {
       schedule,
       scheduledTime: due(minute).toISOString(),
     })
-    expect(error).toBeUndefined()
+    expect(error, JSON.stringify(payload)).toBeUndefined()
     return read(minute)
   }
 

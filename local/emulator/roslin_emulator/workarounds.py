@@ -6,6 +6,7 @@ Patches go through `replace`, which refuses to start when the thing to patch is 
 import asyncio
 import contextlib
 import contextvars
+import functools
 import inspect
 import json
 import logging
@@ -170,6 +171,49 @@ def _reap_every_idle_worker() -> None:
 
     replace(lambda_runtime, "reap_idle_workers", make)
     replace(lambda_svc, "reap_idle_workers", lambda _: lambda_runtime.reap_idle_workers)
+
+
+def _let_running_invocations_end() -> None:
+    """An update of a function, or a worker of it that could not start, killed all its workers in the midst of
+    what they did. On AWS an invocation goes on to its end with the settings that it began with."""
+
+    def make_invalidate(original: Any) -> Any:
+        def invalidate(func_name: str, **scope: Any) -> None:
+            with lambda_runtime._lock:
+                for key, workers in lambda_runtime._workers.items():
+                    lambda_runtime._workers[key] = [
+                        worker for worker in workers if worker.func_name != func_name or not worker.in_use
+                    ]
+            original(func_name, **scope)
+
+        return invalidate
+
+    def make_release(original: Any) -> Any:
+        def release(worker: Any) -> None:
+            original(worker)
+            with lambda_runtime._lock:
+                is_kept = any(worker in workers for workers in lambda_runtime._workers.values())
+            if not is_kept:
+                lambda_runtime.kill_workers([worker])
+
+        return release
+
+    def make_invoke(original: Any) -> Any:
+        @functools.wraps(original)
+        def invoke(worker: Any, *args: Any, **more: Any) -> Json:
+            try:
+                return original(worker, *args, **more)
+            except Exception:
+                # It is not released.
+                worker.kill()
+                raise
+
+        return invoke
+
+    for name, make in (("invalidate_worker", make_invalidate), ("release_worker", make_release)):
+        replace(lambda_runtime, name, make)
+        replace(lambda_svc, name, lambda _, name=name: getattr(lambda_runtime, name))
+    replace(lambda_runtime.Worker, "invoke", make_invoke)
 
 
 def _answer_500_for_a_function_that_throws() -> None:
@@ -787,6 +831,7 @@ def install(on_change: Callable[[], None]) -> None:
     _queue_lambda_invocations()
     _spawn_workers_with_current_code()
     _reap_every_idle_worker()
+    _let_running_invocations_end()
     _answer_500_for_a_function_that_throws()
     _deliver_events_in_order()
     _forget_old_events(on_change)

@@ -2,8 +2,11 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from tests.harness import Emulator, make_function
+import psutil
+
+from tests.harness import Emulator, make_function, wait_until
 
 
 def invoke(emulator: Emulator, name: str, payload: object = None) -> object:
@@ -59,3 +62,26 @@ def test_many_invocations_at_a_time_wait_for_a_worker(emulator: Emulator) -> Non
         answers = list(pool.map(lambda number: invoke(emulator, "busy", number), range(24)))
     assert [answer[0] for answer in answers] == list(range(24))  # type: ignore[index]
     assert len({answer[1] for answer in answers}) <= 8  # type: ignore[index]
+
+
+def test_an_update_lets_running_invocations_end(emulator: Emulator, tmp_path: Path) -> None:
+    code = """
+    import { existsSync, writeFileSync } from "node:fs";
+    export const handler = async (folder) => {
+      writeFileSync(`${folder}/begun`, "");
+      while (!existsSync(`${folder}/go-on`)) await new Promise((done) => setTimeout(done, 20));
+      return [process.env.COLOUR, process.pid];
+    };
+    """
+    make_function(emulator, "updated", code, Environment={"Variables": {"COLOUR": "red"}})
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(invoke, emulator, "updated", str(tmp_path))
+        wait_until((tmp_path / "begun").exists, what="it has begun")
+        emulator.client("lambda").update_function_configuration(
+            FunctionName="updated", Environment={"Variables": {"COLOUR": "green"}}
+        )
+        (tmp_path / "go-on").touch()
+        colour, process = running.result()  # type: ignore[misc]
+    assert colour == "red"
+    assert invoke(emulator, "updated", str(tmp_path))[0] == "green"  # type: ignore[index]
+    wait_until(lambda: not psutil.pid_exists(process), what="the end of the worker from before the update")
