@@ -1,5 +1,14 @@
 import { defineConfig } from 'vitest/config'
 
+// One emulator with one deployment serves all files, one after the other.
+const onOneDeployment = {
+  globalSetup: ['test/support/temporary-folder.ts', 'test/support/embedded-aws.ts'],
+  pool: 'forks',
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 240_000,
+} as const
+
 export default defineConfig({
   test: {
     projects: [
@@ -19,13 +28,15 @@ export default defineConfig({
       {
         test: {
           name: 'embedded',
-          include: ['test/embedded/**/*.test.ts'],
-          // One emulator with one deployment serves all files, one after the other.
-          globalSetup: ['test/support/temporary-folder.ts', 'test/support/embedded-aws.ts'],
-          pool: 'forks',
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 240_000,
+          include: ['test/embedded/*.test.ts'],
+          ...onOneDeployment,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/embedded/chaos/*.test.ts'],
+          ...onOneDeployment,
         },
       },
       {
@@ -45,10 +56,7 @@ export default defineConfig({
           // npm run test:slow: what takes minutes and seldom breaks; the rest is near the time that a change may take.
           name: 'slow',
           include: ['test/slow/**/*.test.ts'],
-          globalSetup: ['test/support/temporary-folder.ts', 'test/support/embedded-aws.ts'],
-          pool: 'forks',
-          fileParallelism: false,
-          testTimeout: 120_000,
+          ...onOneDeployment,
           hookTimeout: 20 * 60_000,
         },
       },
