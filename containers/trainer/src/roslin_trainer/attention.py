@@ -22,7 +22,7 @@ except ImportError:
 
 PACKED_ATTENTION = "roslin_packed"
 # Up to so many keys a CPU attends by plain products: in bf16 they take a third to two thirds of SDPA's time,
-# in fp32 0.8 to 1.4 times. A head's weights of a full pack, kept for the way back, are 4 MiB at most.
+# in fp32 0.8 to 1.5 times. A head's weights of a full pack, kept for the way back, are 4 MiB at most.
 LONGEST_ROW_BY_PRODUCTS = {torch.bfloat16: 1024, torch.float32: 512}
 
 # Models whose tokens meet in attention alone, through AttentionInterface or GPT-J's class below: the tests
