@@ -56,12 +56,29 @@ def test_where_16_bits_are_slow_it_multiplies_in_32(monkeypatch, pack):
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
 
-def test_rows_that_are_too_long_go_to_sdpa(monkeypatch, pack):
-    longest = pack[0][0] + 30
+@pytest.fixture
+def products(monkeypatch):
+    """The precision of each call of the products."""
     seen = []
     by_products = attention.attend_by_products
-    monkeypatch.setattr(attention, "attend_by_products", lambda *a: seen.append(1) or by_products(*a))
+
+    def spy(query, *others):
+        seen.append(query.dtype)
+        return by_products(query, *others)
+
+    monkeypatch.setattr(attention, "attend_by_products", spy)
+    return seen
+
+
+def test_where_16_bits_are_fast_it_multiplies_in_them(monkeypatch, pack, products):
+    monkeypatch.setattr("roslin_trainer.host.has_slow_bf16", lambda: False)
+    attend(torch.bfloat16, *pack)
+    assert products == [torch.bfloat16]
+
+
+def test_rows_that_are_too_long_go_to_sdpa(monkeypatch, pack, products):
+    longest = pack[0][0] + 30
     for limit in (longest, longest - 1):
         monkeypatch.setattr(attention, "LONGEST_ROW_BY_PRODUCTS", {torch.float32: limit})
         attend(torch.float32, *pack)
-    assert len(seen) == 1
+    assert len(products) == 1
