@@ -204,7 +204,7 @@ def _let_running_invocations_end() -> None:
             try:
                 return original(worker, *args, **more)
             except Exception:
-                # It is not released.
+                # Upstream forgets it, as it is, once it has told of the error.
                 worker.kill()
                 raise
 

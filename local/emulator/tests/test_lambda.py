@@ -64,6 +64,26 @@ def test_many_invocations_at_a_time_wait_for_a_worker(emulator: Emulator) -> Non
     assert len({answer[1] for answer in answers}) <= 8  # type: ignore[index]
 
 
+def test_a_worker_that_cannot_start_lets_the_others_end(emulator: Emulator, tmp_path: Path) -> None:
+    code = """
+    import { existsSync, writeFileSync } from "node:fs";
+    if (existsSync(`${process.env.FOLDER}/begun`)) throw new Error("too late");
+    export const handler = async () => {
+      writeFileSync(`${process.env.FOLDER}/begun`, "");
+      while (!existsSync(`${process.env.FOLDER}/go-on`)) await new Promise((done) => setTimeout(done, 20));
+      return "done";
+    };
+    """
+    make_function(emulator, "starts-once", code, Environment={"Variables": {"FOLDER": str(tmp_path)}})
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(invoke, emulator, "starts-once")
+        wait_until((tmp_path / "begun").exists, what="the first invocation")
+        failed = invoke(emulator, "starts-once")
+        (tmp_path / "go-on").touch()
+        assert "too late" in failed["errorMessage"]  # type: ignore[index]
+        assert running.result() == "done"
+
+
 def test_an_update_lets_running_invocations_end(emulator: Emulator, tmp_path: Path) -> None:
     code = """
     import { existsSync, writeFileSync } from "node:fs";
@@ -76,7 +96,7 @@ def test_an_update_lets_running_invocations_end(emulator: Emulator, tmp_path: Pa
     make_function(emulator, "updated", code, Environment={"Variables": {"COLOUR": "red"}})
     with ThreadPoolExecutor() as pool:
         running = pool.submit(invoke, emulator, "updated", str(tmp_path))
-        wait_until((tmp_path / "begun").exists, what="it has begun")
+        wait_until((tmp_path / "begun").exists, what="the invocation")
         emulator.client("lambda").update_function_configuration(
             FunctionName="updated", Environment={"Variables": {"COLOUR": "green"}}
         )
