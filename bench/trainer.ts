@@ -42,6 +42,10 @@ const reportSchema = z.object({
   floor: z.number(),
 })
 
+const rowsSchema = z.object({
+  rows: z.array(z.object({ tokens: z.number(), productsMs: z.number(), sdpaMs: z.number() })),
+})
+
 const sumSchema = z.object({ parametersMillion: z.number(), oursMs: z.number(), glooMs: z.number() })
 
 /** The trainer's engine against Dolly's recipe as published: same model, rows in each step, precision and gradients. */
@@ -79,6 +83,9 @@ export async function measure(): Promise<Bench> {
       )
     }
   }
+  for (const precision of hasBf16 ? (['fp32', 'bf16'] as const) : (['fp32'] as const)) {
+    figures.push(...(await attentionOfRows(precision)))
+  }
   figures.push(await sumOfGradients())
   notes.push(
     'The floor: FLOPs of the real tokens (the head where something is learned, causal attention) at the rate of a plain product.',
@@ -95,6 +102,16 @@ function nameOf(model: keyof typeof MODELS, { ranks, ours, theirs }: Comparison)
 function speed(model: keyof typeof MODELS, comparison: Comparison): Promise<z.output<typeof reportSchema>> {
   const { ranks, ours, theirs } = comparison
   return ask(nameOf(model, comparison), ranks, ['trainer_speed.py', model, ours, theirs], reportSchema)
+}
+
+async function attentionOfRows(precision: 'fp32' | 'bf16'): Promise<readonly Figure[]> {
+  const name = `attention by products, ${precision}`
+  const { rows } = await ask(name, 1, ['row_products.py', precision], rowsSchema)
+  return rows.map(({ tokens, productsMs, sdpaMs }) =>
+    figure(`${name}, a row of ${tokens} tokens`, productsMs, 'ms', {
+      baseline: { name: 'by SDPA', value: Number(sdpaMs.toPrecision(4)) },
+    }),
+  )
 }
 
 async function sumOfGradients(): Promise<Figure> {

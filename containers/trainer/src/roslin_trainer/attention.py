@@ -21,8 +21,9 @@ except ImportError:
     varlen_attn = None
 
 PACKED_ATTENTION = "roslin_packed"
-# Up to so many keys a CPU attends by plain products: in bf16 they take a third to two thirds of SDPA's time,
-# in fp32 0.8 to 1.5 times. A head's weights of a full pack, kept for the way back, are 4 MiB at most.
+# CPUs attend packs of rows up to so many keys by plain products. By `bench -- trainer` those take 0.4 to 0.7
+# of SDPA's time in bf16, and 0.8 to 1.4 in fp32, where many short rows make up for the longest.
+# A head's weights of a full pack, kept for the way back, are 4 MiB at most.
 LONGEST_ROW_BY_PRODUCTS = {torch.bfloat16: 1024, torch.float32: 512}
 
 # Models whose tokens meet in attention alone, through AttentionInterface or GPT-J's class below: the tests
@@ -59,30 +60,33 @@ def packed_attention(
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    lengths = None if attention_mask is None else tuple(attention_mask.flatten().tolist())
     if query.is_cuda:
-        return _attend(query, key, value, attention_mask, scaling, dropout), None
+        return _attend(query, key, value, lengths, scaling, dropout), None
     with torch.autocast("cpu", enabled=False):
-        output = _attend_on_cpu(query, key, value, attention_mask, scaling, dropout)
+        output = _attend_on_cpu(query, key, value, lengths, scaling, dropout)
     return output.to(value.dtype), None
 
 
-def _attend_on_cpu(query, key, value, attention_mask, scaling: float | None, dropout: float) -> torch.Tensor:
-    if attention_mask is not None and dropout == 0.0:
+def _attend_on_cpu(
+    query, key, value, lengths: tuple[int, ...] | None, scaling: float | None, dropout: float
+) -> torch.Tensor:
+    if lengths is not None and dropout == 0.0:
         dtype = torch.float32 if are_products_wide(value.dtype) else value.dtype
-        prefix, *rests = lengths = tuple(attention_mask.flatten().tolist())
-        if prefix + max(rests) <= LONGEST_ROW_BY_PRODUCTS.get(dtype, 0):
+        if lengths[0] + max(lengths[1:]) <= LONGEST_ROW_BY_PRODUCTS.get(dtype, 0):
             scale = query.shape[-1] ** -0.5 if scaling is None else scaling
             return attend_by_products(query.to(dtype), key.to(dtype), value.to(dtype), lengths, scale)
-    # The gradient of PyTorch's SDPA takes a CPU three times as long in 16 bits as in 32.
-    return _attend(query.float(), key.float(), value.float(), attention_mask, scaling, dropout)
+    # On some CPUs the gradient of PyTorch's SDPA takes three times as long in 16 bits as in 32.
+    return _attend(query.float(), key.float(), value.float(), lengths, scaling, dropout)
 
 
-def _attend(query, key, value, attention_mask, scaling: float | None, dropout: float) -> torch.Tensor:
-    if attention_mask is None:
+def _attend(
+    query, key, value, lengths: tuple[int, ...] | None, scaling: float | None, dropout: float
+) -> torch.Tensor:
+    if lengths is None:
         return functional.scaled_dot_product_attention(
             query, key, value, dropout_p=dropout, is_causal=True, scale=scaling
         ).transpose(1, 2)
-    lengths = tuple(attention_mask.flatten().tolist())
     if dropout == 0.0 and _has_varlen(query):
         return _varlen(query, key, value, lengths, scaling)
     return _row_by_row(query, key, value, lengths, scaling, dropout)
