@@ -13,7 +13,6 @@ from roslin_emulator.chaos.instance_metadata import PATH as METADATA_PATH
 from roslin_emulator.chaos.instance_metadata import InstanceMetadata
 from roslin_emulator.chaos.jobs import Fate, JobChaos, compute_environment, facts
 from roslin_emulator.images import Image, Images, ImagesError
-from roslin_emulator.job_request import now_ms
 from roslin_emulator.job_retry import TIMEOUT_REASON
 from roslin_emulator.job_secrets import SecretsError, secret_values
 from roslin_emulator.live_job import LiveJob
@@ -27,8 +26,9 @@ Json = dict[str, Any]
 
 
 def not_started(job: LiveJob, reason: str) -> Json:
+    """As in Batch: `startedAt` is when an attempt was RUNNING, and this one never was."""
     container = {"reason": reason, "taskArn": job.record.get("container", {}).get("taskArn", "")}
-    return {"container": container, "startedAt": now_ms(), "statusReason": NOT_STARTED_REASON}
+    return {"container": container, "statusReason": NOT_STARTED_REASON}
 
 
 class AttemptRunner:

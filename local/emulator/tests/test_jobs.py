@@ -91,6 +91,7 @@ def test_an_unknown_image_cannot_be_pulled(batch: Batch) -> None:
     assert job["container"]["reason"].startswith("CannotPullContainerError")
     assert "exitCode" not in job["container"]
     assert "startedAt" not in job
+    assert "startedAt" not in job["attempts"][-1]
 
 
 def test_a_command_that_does_not_exist_cannot_start(emulator: Emulator, batch: Batch) -> None:
