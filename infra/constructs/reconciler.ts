@@ -42,7 +42,7 @@ export class Reconciler extends Construct {
       deadLetterQueue,
     })
     this.handler = handler
-    grantTable(table, handler, 'change-runs')
+    grantTable(table, handler, 'reconcile-runs')
     bucket.grantRead(handler, `runs/*/${machineFile('*')}`)
     flow.grantControl(handler)
     compute.grantJobControl(handler)

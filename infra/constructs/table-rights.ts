@@ -7,6 +7,8 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam'
  */
 const ACTIONS = {
   'change-runs': ['dynamodb:Query', 'dynamodb:UpdateItem'],
+  /** Besides, the team's month as it stands. */
+  'reconcile-runs': ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:GetItem'],
   /** Besides, new items under a key that is theirs: versions of models, measured speeds. */
   'add-items': ['dynamodb:Query', 'dynamodb:UpdateItem', 'dynamodb:PutItem'],
   /** Besides, single items: the team's month, requests, firings. */

@@ -17,6 +17,7 @@ from roslin_emulator.job_retry import TIMEOUT_REASON
 from roslin_emulator.job_secrets import SecretsError, secret_values
 from roslin_emulator.live_job import LiveJob
 from roslin_emulator.process import JobProcess
+from roslin_emulator.role_rights import role_keys
 from roslin_emulator.settings import INHERITED, Settings, aws_environment
 
 EXITED_REASON = "Essential container in task exited"
@@ -141,6 +142,7 @@ class AttemptRunner:
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             **image.env,
             **aws_environment(self._settings),
+            **self._keys(record),
             "PYTHONUNBUFFERED": "1",
             **_without_mounts(record["container"]),
             "AWS_BATCH_JOB_ID": record["jobId"],
@@ -148,6 +150,11 @@ class AttemptRunner:
             "AWS_BATCH_JQ_NAME": queue,
             "AWS_BATCH_CE_NAME": environment_name,
         }
+
+    def _keys(self, record: Json) -> dict[str, str]:
+        """Of the job's role; without one it has the account's."""
+        role_arn = record["container"].get("jobRoleArn")
+        return role_keys(role_arn, record["jobId"]) if role_arn else {}
 
     def _metadata_environment(self, fate: Fate) -> dict[str, str]:
         if not fate.gives_notice:

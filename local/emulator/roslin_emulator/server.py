@@ -23,6 +23,7 @@ from roslin_emulator import (
     batch_api,
     cloudformation,
     disk_space,
+    role_rights,
     sorted_queries,
     stepfunctions,
     workarounds,
@@ -89,6 +90,7 @@ class Emulator:
         apigateway.install(settings.endpoint)
         cloudformation.install()
         self._clock.install()
+        role_rights.install()
         invocations, connections = Invocations(self._chaos), Connections()
         invocations.install()
         connections.install()
@@ -109,6 +111,7 @@ class Emulator:
     async def _answer_request(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers = _headers(scope)
         service = self._count(scope, headers)
+        role_rights.hold(scope, headers)
         workarounds.request_messages.set(receive)
         is_writing = scope["method"] not in READING_METHODS
         to_team_api = scope["path"].startswith(TEAM_API_PATH)

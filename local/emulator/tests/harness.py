@@ -20,6 +20,8 @@ from botocore.config import Config
 ROOT = Path(__file__).parents[1]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+Keys = dict[str, str]
+ACCOUNT_KEYS: Keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def free_port() -> int:
@@ -108,13 +110,14 @@ class Emulator:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, keys: Keys = ACCOUNT_KEYS) -> Any:
         return boto3.client(
             service,
             region_name=REGION,
             endpoint_url=f"http://127.0.0.1:{self.port}",
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="test",
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=keys.get("AWS_SESSION_TOKEN"),
             config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
         )
 
@@ -181,12 +184,12 @@ def lambda_zip(code: str) -> bytes:
     return buffer.getvalue()
 
 
-def make_function(emulator: Emulator, name: str, code: str, **more: Any) -> str:
+def make_function(emulator: Emulator, name: str, code: str, role: str = "any", **more: Any) -> str:
     return emulator.client("lambda").create_function(
         FunctionName=name,
         Runtime="nodejs24.x",
         Handler="index.handler",
-        Role=f"arn:aws:iam::{ACCOUNT}:role/any",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/{role}",
         Timeout=10,
         Code={"ZipFile": lambda_zip(code)},
         **more,

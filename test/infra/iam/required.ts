@@ -189,6 +189,7 @@ export function requiredRequests(own: Team): Readonly<Record<string, readonly Re
     ],
     ReconcilerHandlerRole: [
       ...SETTLE,
+      ...on(own.table, 'dynamodb:GetItem'),
       ...OPEN_RUNS,
       ...read('runs/01JRUN/machines/job.json'),
       ...on(own.liveAlias, 'states:StartExecution'),
