@@ -3,17 +3,21 @@ import { type Issue, RoslinError } from './errors.ts'
 import type { Recipe } from './recipe.ts'
 import { NotJson, type RowFile } from './row-file.ts'
 import { detectFormat, ROW_NEEDS, ROW_SCHEMAS, type RowFormat } from './row-formats.ts'
+import { hasResponse } from './row-text.ts'
 
 /** More than this many wrong rows are counted, not listed. */
 const MAX_LISTED = 10
 
 export interface DatasetFacts {
+  /** Of the file, with those that have no response. */
   readonly rows: number
   readonly format: RowFormat
 }
 
 export interface CheckedRows {
+  /** Those that have a response. */
   readonly values: readonly unknown[]
+  readonly rowsWithoutResponse: number
   readonly format: RowFormat
 }
 
@@ -26,12 +30,12 @@ export async function checkDataset(
   name: string,
   asked: Recipe['dataset']['format'],
 ): Promise<DatasetFacts> {
-  const { values, format } = await checkedRows(bytes, name, asked)
-  return { rows: values.length, format }
+  const { values, rowsWithoutResponse, format } = await checkedRows(bytes, name, asked)
+  return { rows: values.length + rowsWithoutResponse, format }
 }
 
 /**
- * The rows of a data file, each as its format needs it.
+ * The rows of a data file to train on, each as its format needs it.
  * @throws RoslinError DATASET_INVALID
  */
 export async function checkedRows(
@@ -48,7 +52,13 @@ export async function checkedRows(
     throw invalid(name, `, read as ${format}, has ${count}${more}`, format, issues.slice(0, MAX_LISTED))
   }
   if (file.values.length === 0) throw invalid(name, ' has no rows', format, [])
-  return { values: file.values, format }
+  const values = file.values.filter((row) => hasResponse(format, row))
+  const rowsWithoutResponse = file.values.length - values.length
+  if (values.length === 0) {
+    const blank = `a response is blank in each of its rows, ${rowsWithoutResponse} in all`
+    throw invalid(name, `, read as ${format}, has no row to train on: ${blank}`, format, [])
+  }
+  return { values, rowsWithoutResponse, format }
 }
 
 function wrongRow(file: RowFile, format: RowFormat, value: unknown, index: number): Issue | undefined {
@@ -65,10 +75,11 @@ function wrongRow(file: RowFile, format: RowFormat, value: unknown, index: numbe
 }
 
 function invalid(name: string, what: string, format: RowFormat, issues: readonly Issue[]): RoslinError {
+  const mend = issues.length > 0 ? 'Mend the rows named' : 'Give rows that have a response'
   return new RoslinError(
     'DATASET_INVALID',
     `The data file ${name}${what}.`,
-    `${ROW_NEEDS[format]}. Mend the rows named, or set dataset.format if the rows are of another format.`,
+    `${ROW_NEEDS[format]}. ${mend}, or set dataset.format if the rows are of another format.`,
     issues,
   )
 }

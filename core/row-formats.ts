@@ -10,13 +10,16 @@ const text = z
   .string()
   .refine((value) => value.trim() !== '', 'must not be empty')
   .refine(wellFormed, HALF_A_PAIR)
+/** May be blank, as some of Alpaca's are: its row is left out, not refused. */
+const response = z.string().refine(wellFormed, HALF_A_PAIR)
 /** Exports of tables have null where a text is missing. */
 const optionalText = z.string().refine(wellFormed, HALF_A_PAIR).nullish()
 
 const message = z.discriminatedUnion('role', [
   // Public data have systems that say nothing.
   z.looseObject({ role: z.literal('system'), content: optionalText }),
-  z.looseObject({ role: z.enum(['user', 'assistant']), content: text }),
+  z.looseObject({ role: z.literal('user'), content: text }),
+  z.looseObject({ role: z.literal('assistant'), content: response }),
 ])
 
 const chat = z.looseObject({
@@ -43,15 +46,16 @@ const chat = z.looseObject({
 
 /** What a row of each format has. The trainer's formats.py holds rows to the same. */
 export const ROW_SCHEMAS: Readonly<Record<RowFormat, z.ZodType>> = {
-  alpaca: z.looseObject({ instruction: text, input: optionalText, output: text }),
-  dolly: z.looseObject({ instruction: text, context: optionalText, response: text }),
+  alpaca: z.looseObject({ instruction: text, input: optionalText, output: response }),
+  dolly: z.looseObject({ instruction: text, context: optionalText, response }),
   chat,
 }
 
 /** The same in words, for who has to mend a row. */
 export const ROW_NEEDS: Readonly<Record<RowFormat, string>> = {
-  alpaca: 'Each row needs "instruction" and "output", both non-empty text, and may have "input"',
-  dolly: 'Each row needs "instruction" and "response", both non-empty text, and may have "context"',
+  alpaca: 'Each row needs "instruction", which is not blank, and "output", both text, and may have "input"',
+  dolly:
+    'Each row needs "instruction", which is not blank, and "response", both text, and may have "context"',
   chat: 'Each row needs "messages": perhaps one of the system, then of user and assistant in turn, each with "role" and "content"',
 }
 

@@ -9,6 +9,22 @@ interface Message {
   readonly content: string
 }
 
+/** Whether no response in a checked row is blank: a conversation is learned whole, or not at all. */
+export function hasResponse(format: RowFormat, row: unknown): boolean {
+  const { output, response, messages } = row as Row
+  const hasText = (value: unknown) => (value as string).trim() !== ''
+  switch (format) {
+    case 'alpaca':
+      return hasText(output)
+    case 'dolly':
+      return hasText(response)
+    case 'chat':
+      return (messages as readonly Message[]).every(
+        ({ role, content }) => role !== 'assistant' || hasText(content),
+      )
+  }
+}
+
 /** A checked row as the text that a model is trained on, without the end tokens. The trainer's tokens.py writes the same. */
 export function rowText(template: Template, format: RowFormat, row: unknown): string {
   const fields = row as Row

@@ -194,7 +194,7 @@ export const statisticsSchema = z.object({
   heldOutRows: z.int().min(0),
   /** Cut to `training.maxTokens`. */
   truncatedRows: z.int().min(0),
-  /** Left out: their prompt alone takes `training.maxTokens`. */
+  /** Left out: a response is blank in the file, or their prompt alone takes `training.maxTokens`. */
   rowsWithoutResponse: z.int().min(0),
   /** Of the rows trained on and those held out, after cutting. */
   tokens: z.int().min(0),

@@ -91,7 +91,7 @@ describe('the data file itself', () => {
   it('is sampled where it is long: every n-th row, and says so', () => {
     const values = Array.from({ length: 5000 }, () => ({ instruction: 'One', output: 'Two' }))
     let counted = 0
-    const size = sizeOfRows(unknown, { values, format: 'alpaca' }, () => {
+    const size = sizeOfRows(unknown, { values, rowsWithoutResponse: 0, format: 'alpaca' }, () => {
       counted += 1
       return 10
     })

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_DATASET_BYTES } from '../../core/data-file.ts'
-import { checkDataset } from '../../core/dataset.ts'
+import { checkDataset, checkedRows } from '../../core/dataset.ts'
 import type { Recipe } from '../../core/recipe.ts'
 import { root } from '../support/checked-in.ts'
 import { pathsOf, rejectionOf } from '../support/thrown.ts'
@@ -18,6 +18,8 @@ interface Case {
   /** Of a good file. */
   readonly format?: string
   readonly rows?: number
+  /** How many of them are left out; none where it is not said. */
+  readonly withoutResponse?: number
   /** The places of a bad one; none where the whole file is no good. */
   readonly wrong?: readonly string[]
 }
@@ -37,6 +39,8 @@ describe('the verdict of the trainer and ours', () => {
   it.each(cases.filter(({ rows }) => rows))('takes $name', async (one) => {
     const facts = await checkDataset(bytesOf(one), one.name, one.asked ?? 'auto')
     expect(facts).toEqual({ rows: one.rows, format: one.format })
+    const { rowsWithoutResponse } = await checkedRows(bytesOf(one), one.name, one.asked ?? 'auto')
+    expect(rowsWithoutResponse).toBe(one.withoutResponse ?? 0)
   })
 
   it.each(cases.filter(({ wrong }) => wrong))('refuses $name, at its lines', async (one) => {
@@ -55,6 +59,23 @@ describe('a data file', () => {
 
   it('is refused when it has no rows', async () => {
     expect((await refusal('[]')).message).toBe('The data file rows.json has no rows.')
+  })
+
+  it('keeps the rows that have a response', async () => {
+    const rows = Buffer.from(JSON.stringify([row('One', ''), good, row('Two', ' \n')]))
+    expect(await checkedRows(rows, 'rows.json', 'auto')).toEqual({
+      values: [good],
+      rowsWithoutResponse: 2,
+      format: 'alpaca',
+    })
+  })
+
+  it('is refused when no row has a response', async () => {
+    const error = await refusal(JSON.stringify([row('One', ''), row('Two', '  ')]))
+    expect(error.message).toBe(
+      'The data file rows.json, read as alpaca, has no row to train on: a response is blank in each of its rows, 2 in all.',
+    )
+    expect(error.nextStep).toContain('Give rows that have a response')
   })
 
   it('is refused when it unpacks to more than fits', async () => {
@@ -95,7 +116,7 @@ describe('a data file', () => {
 
   const wrongRows: [string, unknown, string][] = [
     ['without an output', { instruction: 'Two' }, 'output: '],
-    ['with an empty output', row('Two', '  '), 'output: must not be empty'],
+    ['with null for its output', { instruction: 'Two', output: null }, 'output: '],
     ['with an empty instruction', row(''), 'instruction: must not be empty'],
     ['with a number for its output', { instruction: 'Two', output: 4 }, 'output: '],
     ['with an input that is no text', { instruction: 'Two', output: 'x', input: 4 }, 'input: '],
@@ -117,7 +138,7 @@ describe('a data file', () => {
   )
 
   it('names the line of the field itself in an array laid out over several lines', async () => {
-    const text = '[\n  {\n    "instruction": "One",\n    "output": ""\n  }\n]'
+    const text = '[\n  {\n    "output": "One",\n    "instruction": ""\n  }\n]'
     expect(pathsOf(await refusal(text), 'DATASET_INVALID')).toEqual(['line 4'])
   })
 

@@ -19,7 +19,7 @@ const { client } = deployment
 const LONG_PROMPT = Array(3000).fill('baa').join(' ')
 const MALFORMED =
   '[\n  {"instruction": "One", "output": "Baa."},\n  {"instruction": "Two" "output": "Baa."}\n]'
-const WRONG_ROW = '{"instruction": "One", "output": "Baa."}\n{"instruction": "Two", "output": ""}\n'
+const WRONG_ROW = '{"instruction": "One", "output": "Baa."}\n{"instruction": "Two", "output": null}\n'
 
 const SMALL_MODEL = { 'config.json': { max_position_embeddings: 256 }, ...BYTE_TOKENIZER }
 /** A prompt of so many tokens with its template, where a byte is a token, and an answer of one more. */

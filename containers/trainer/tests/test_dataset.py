@@ -25,7 +25,9 @@ def content_of(case: dict) -> bytes:
 @pytest.mark.parametrize("case", [case for case in CASES if "rows" in case], ids=lambda case: case["name"])
 def test_good_file_is_read(case):
     data = parse_dataset(content_of(case), "x", case.get("asked", "auto"))
-    assert (data.format, len(data.rows)) == (case["format"], case["rows"])
+    without_response = case.get("withoutResponse", 0)
+    assert (data.format, data.rows_without_response) == (case["format"], without_response)
+    assert len(data.rows) == case["rows"] - without_response
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "wrong" in case], ids=lambda case: case["name"])
@@ -39,6 +41,12 @@ def test_bad_file_is_refused_at_its_lines(case):
 def test_alpacas_rows_are_one_exchange():
     with_input = '{"instruction": "a", "input": "c", "output": "b"}'
     assert rows_of(f"[{GOOD}, {with_input}]") == [(Exchange("a", "", "b"),), (Exchange("a", "c", "b"),)]
+
+
+def test_rows_with_a_blank_response_are_left_out():
+    blank = '{"instruction": "c", "output": ""}'
+    data = parse_dataset(f"[{blank}, {GOOD}, {blank}]".encode(), "x", "auto")
+    assert data.rows == [(Exchange("a", "", "b"),)] and data.rows_without_response == 2
 
 
 def test_dollys_context_is_the_input_and_its_response_the_output():
@@ -75,7 +83,9 @@ def test_parquet_has_the_same_rows_as_json():
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ('{"instruction": "a", "output": " "}', "line 1: output must be text and not empty"),
+        ('{"instruction": " ", "output": "b"}', "line 1: instruction must be text and not empty"),
+        ('{"instruction": "a", "output": null}', "line 1: output must be text"),
+        ('{"instruction": "a", "output": " "}', "a response is blank in each of its rows, 1 in all"),
         ('{"instruction": "a", "input": 1, "output": "b"}', "line 1: input must be text"),
         ("[1]\n" + GOOD, "is not JSON"),
         ('{"messages": [{"role": "assistant", "content": "a"}]}', "messages.0.role must be user here"),

@@ -110,6 +110,17 @@ def test_rows_without_room_for_a_response_are_left_out(make_run):
     assert statistics["rowsWithoutResponse"] == 1 and statistics["truncatedRows"] == 1
 
 
+def test_rows_with_a_blank_response_are_left_out_and_move_no_other(make_run):
+    blank = {"instruction": "Say nothing.", "output": " "}
+    plain, mixed = make_run(name="a"), make_run(name="b", rows=[blank, *ROWS[:5], blank, *ROWS[5:]])
+    assert (plain.step("prepare"), mixed.step("prepare")) == (0, 0)
+    expected = {**plain.json("statistics.json"), "rowsWithoutResponse": 2}
+    assert mixed.json("statistics.json") == expected
+    for name in ("train", "held-out"):
+        path = f"prepared/key/{name}.safetensors"
+        assert (mixed.root / path).read_bytes() == (plain.root / path).read_bytes()
+
+
 def test_padding_is_what_padded_batches_would_have_had(make_run):
     run = make_run()
     run.step("prepare")

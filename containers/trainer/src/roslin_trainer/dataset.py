@@ -4,17 +4,18 @@ from dataclasses import dataclass
 
 from roslin_trainer.data_file import NotJson, read_values
 from roslin_trainer.errors import dataset_invalid
-from roslin_trainer.formats import Row, WrongRow, detect_format, read_row
+from roslin_trainer.formats import Row, WrongRow, detect_format, has_response, read_row
 
 MAX_LISTED_ISSUES = 10
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """`format` is alpaca, dolly or chat."""
+    """`format` is alpaca, dolly or chat; `rows` are those that have a response."""
 
     format: str
     rows: list[Row]
+    rows_without_response: int
 
 
 def parse_dataset(content: bytes, name: str, format: str) -> DataSet:
@@ -39,4 +40,10 @@ def parse_dataset(content: bytes, name: str, format: str) -> DataSet:
         )
     if not rows:
         raise dataset_invalid(f"The data file {name} has no rows.")
-    return DataSet(format, rows)
+    kept = [row for row in rows if has_response(row)]
+    if not kept:
+        raise dataset_invalid(
+            f"The data file {name}, read as {format}, has no row to train on: "
+            f"a response is blank in each of its rows, {len(rows)} in all."
+        )
+    return DataSet(format, kept, len(rows) - len(kept))

@@ -38,13 +38,20 @@ def read_row(value: object, format: str) -> Row:
     return READERS[format](value)
 
 
+def has_response(row: Row) -> bool:
+    """Whether no response in the row is blank: a conversation is learned whole, or not at all."""
+    return all(exchange.output.strip(BLANK) for exchange in row)
+
+
 def _read_alpaca(value: dict) -> Row:
-    return (Exchange(_text(value, "instruction"), _optional_text(value, "input"), _text(value, "output")),)
+    return (
+        Exchange(_text(value, "instruction"), _optional_text(value, "input"), _response(value, "output")),
+    )
 
 
 def _read_dolly(value: dict) -> Row:
     return (
-        Exchange(_text(value, "instruction"), _optional_text(value, "context"), _text(value, "response")),
+        Exchange(_text(value, "instruction"), _optional_text(value, "context"), _response(value, "response")),
     )
 
 
@@ -77,7 +84,7 @@ def _read_message(message: object, index: int) -> tuple[str, str]:
     if role not in ("system", "user", "assistant"):
         raise WrongRow(f"messages.{index}.role must be system, user or assistant")
     # Public data have systems that say nothing.
-    read = _optional_text if role == "system" else _text
+    read = {"system": _optional_text, "user": _text, "assistant": _response}[role]
     return role, read(message, "content", f"messages.{index}.")
 
 
@@ -85,6 +92,14 @@ def _text(value: dict, field: str, parent: str = "") -> str:
     text = value.get(field)
     if not isinstance(text, str) or not text.strip(BLANK):
         raise WrongRow(f"{parent}{field} must be text and not empty")
+    return _well_formed(text, f"{parent}{field}")
+
+
+def _response(value: dict, field: str, parent: str = "") -> str:
+    """May be blank, as some of Alpaca's are: its row is left out, not refused."""
+    text = value.get(field)
+    if not isinstance(text, str):
+        raise WrongRow(f"{parent}{field} must be text")
     return _well_formed(text, f"{parent}{field}")
 
 

@@ -47,7 +47,8 @@ def prepare(plan: Plan, scratch: Path) -> None:
     open_folder(plan.run_uri).write(STATISTICS, json.dumps(statistics, indent=1).encode())
     log(
         f"rows: {statistics['trainRows']} to train on, {statistics['heldOutRows']} held out, "
-        f"{statistics['tokens']} tokens, {statistics['truncatedRows']} rows cut; packing avoids "
+        f"{statistics['rowsWithoutResponse']} without a response left out, {statistics['tokens']} tokens, "
+        f"{statistics['truncatedRows']} rows cut; packing avoids "
         f"{statistics['padding']['avoidedShare']:.0%} padding"
     )
 
@@ -115,7 +116,7 @@ def _write_rows(plan: Plan, tokenizer, target: Path) -> None:
         "trainRows": len(train),
         "heldOutRows": len(held_out),
         "truncatedRows": sum(was_cut for _, was_cut in tokenized),
-        "rowsWithoutResponse": len(data.rows) - len(kept),
+        "rowsWithoutResponse": data.rows_without_response + len(data.rows) - len(kept),
         **row_statistics(kept),
     }
     (target / STATISTICS).write_text(json.dumps(statistics, indent=1))
