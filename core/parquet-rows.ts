@@ -1,4 +1,4 @@
-import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet'
+import { type FileMetaData, parquetMetadata, parquetReadObjects, parquetSchema } from 'hyparquet'
 import { compressors } from './parquet-compressors.ts'
 import type { RowFile } from './row-file.ts'
 import { ROW_FIELDS } from './row-formats.ts'
@@ -15,8 +15,12 @@ export const readMetadata = (bytes: Uint8Array): FileMetaData => parquetMetadata
 
 /** Parquet, with the columns that rows are made from. Rejects for a damaged file. */
 export async function readParquet(bytes: Uint8Array, metadata: FileMetaData): Promise<RowFile> {
-  const names = metadata.row_groups[0]?.columns.map(({ meta_data }) => meta_data?.path_in_schema[0] ?? '')
-  const columns = ROW_FIELDS.filter((field) => names?.includes(field))
+  const names = parquetSchema(metadata).children.map(({ element }) => element.name)
+  const columns = ROW_FIELDS.filter((field) => names.includes(field))
+  for (const field of columns) {
+    const found = names.filter((name) => name === field).length
+    if (found > 1) throw new Error(`it has ${found} columns named ${field}`)
+  }
   const values =
     columns.length > 0
       ? // utf8: false, so that bytes that are not declared to be text are not taken for it.

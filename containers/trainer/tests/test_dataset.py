@@ -1,7 +1,11 @@
+import io
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from roslin_trainer.dataset import parse_dataset
@@ -16,6 +20,12 @@ CASES = json.loads((FIXTURES / "cases.json").read_text("utf-8"))
 
 def rows_of(text: str, format: str = "auto"):
     return parse_dataset(text.encode(), "x", format).rows
+
+
+def parquet_of(columns: dict) -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
 
 
 def content_of(case: dict) -> bytes:
@@ -78,6 +88,35 @@ def test_parquet_has_the_same_rows_as_json():
     assert data.rows[0] == rows_of(json.dumps(row))[0]
     talk = parse_dataset((FIXTURES / "chat.parquet").read_bytes(), "x", "auto").rows
     assert talk == [(Exchange("Be brief.\n\nHello.", "", "Baa."),), (Exchange("Bye.", "", "Bää 🐑."),)]
+
+
+def test_parquet_columns_that_rows_do_not_need_take_no_memory():
+    embeddings = pyarrow.array([[0.5] * 384] * 2000)
+    content = parquet_of({"instruction": ["a"] * 2000, "output": ["b"] * 2000, "embedding": embeddings})
+    tracemalloc.start()
+    try:
+        assert len(parse_dataset(content, "x", "auto").rows) == 2000
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The embeddings alone are 768,000 numbers.
+    assert peak_bytes < 3 * 2**20
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pyarrow.array([5_000_000], pyarrow.int32()).cast(pyarrow.date32()),
+        pyarrow.array([0], pyarrow.timestamp("us", tz="Mars/Base")),
+        pyarrow.array([b"\xff"]).view(pyarrow.string()),
+    ],
+    ids=["date after 9999", "unknown time zone", "not UTF-8"],
+)
+def test_parquet_values_that_python_cannot_hold_are_the_files_fault(values):
+    content = parquet_of({"instruction": ["a"], "input": values, "output": ["b"]})
+    with pytest.raises(TrainerError, match="read in its columns instruction, input, output: ") as error:
+        parse_dataset(content, "x", "auto")
+    assert error.value.code == "DATASET_INVALID"
 
 
 @pytest.mark.parametrize(

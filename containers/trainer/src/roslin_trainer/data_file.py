@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow.parquet
 
@@ -23,10 +23,11 @@ class NotJson(str):
     """Stands where a value should be, and says why it is none."""
 
 
-def read_values(content: bytes, name: str) -> Iterator[tuple[str, object]]:
+def read_values(content: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[str, object]]:
     """Each value with its place: its line, or in Parquet its row, counted from 1.
 
-    A part that is not JSON is a `NotJson`. Raises TrainerError DATASET_INVALID where the file is damaged.
+    Parquet's columns beside `fields` are not read: they may hold what Python cannot. A part that is not JSON
+    is a `NotJson`. Raises TrainerError DATASET_INVALID where the file is damaged.
     """
     if content.startswith(GZIP_MAGIC):
         try:
@@ -34,7 +35,7 @@ def read_values(content: bytes, name: str) -> Iterator[tuple[str, object]]:
         except (OSError, EOFError, zlib.error) as error:
             raise dataset_invalid(f"The data file {name} is damaged gzip: {error}.") from error
     if content.startswith(PARQUET_MAGIC):
-        return _parquet_values(content, name)
+        return _parquet_values(content, name, fields)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -43,12 +44,29 @@ def read_values(content: bytes, name: str) -> Iterator[tuple[str, object]]:
     return _array_values(text) if text.lstrip(BLANK).startswith("[") else _line_values(text)
 
 
-def _parquet_values(content: bytes, name: str) -> Iterator[tuple[str, object]]:
+def _parquet_values(content: bytes, name: str, fields: Sequence[str]) -> Iterator[tuple[str, object]]:
     try:
-        values = pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(content))
+        columns = _columns(file.schema_arrow.names, fields)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise dataset_invalid(f"The data file {name} is damaged Parquet: {error}.") from error
-    return ((f"row {row}", value) for row, value in enumerate(values, start=1))
+    try:
+        values = (value for batch in file.iter_batches(columns=columns) for value in batch.to_pylist())
+        for row, value in enumerate(values, start=1):
+            yield f"row {row}", value
+    # OverflowError is of dates beyond Python's, KeyError of time zones unknown to it.
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:
+        raise dataset_invalid(
+            f"The data file {name} cannot be read in its columns {', '.join(columns)}: "
+            f"{type(error).__name__}: {error}. They must hold text, messages lists of role and content."
+        ) from error
+
+
+def _columns(names: list[str], fields: Sequence[str]) -> list[str]:
+    for field in fields:
+        if names.count(field) > 1:
+            raise ValueError(f"it has {names.count(field)} columns named {field}")
+    return [field for field in fields if field in names]
 
 
 def _not_a_number(constant: str):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from roslin_trainer.data_file import NotJson, read_values
 from roslin_trainer.errors import dataset_invalid
-from roslin_trainer.formats import Row, WrongRow, detect_format, has_response, read_row
+from roslin_trainer.formats import ROW_FIELDS, Row, WrongRow, detect_format, has_response, read_row
 
 MAX_LISTED_ISSUES = 10
 
@@ -20,7 +20,7 @@ class DataSet:
 
 def parse_dataset(content: bytes, name: str, format: str) -> DataSet:
     """`format` may be auto. Raises TrainerError DATASET_INVALID, naming the lines that are wrong."""
-    values = list(read_values(content, name))
+    values = list(read_values(content, name, ROW_FIELDS))
     if format == "auto":
         format = detect_format([value for _, value in values])
     rows, issues = [], []

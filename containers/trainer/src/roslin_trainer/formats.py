@@ -119,6 +119,9 @@ def _well_formed(text: str, field: str) -> str:
     return text
 
 
+# The fields that rows are made from; a table's other columns are not read.
+ROW_FIELDS = ("instruction", "input", "output", "context", "response", "messages")
+
 READERS: dict[str, Callable[[dict], Row]] = {
     "alpaca": _read_alpaca,
     "dolly": _read_dolly,
