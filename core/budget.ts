@@ -24,9 +24,9 @@ export function runBudget(
   dearestUsdPerHour: number,
   nodes = 1,
 ): RunBudget {
-  const leastEvaluationUsd = LEAST_EVALUATION_HOURS * dearestUsdPerHour
+  const leastUsd = LEAST_EVALUATION_HOURS * dearestUsdPerHour
   const trainingUsd = maxHours * dearestUsdPerHour * nodes
-  const evaluationUsd = Math.max(trainingUsd * EVALUATION_SHARE, leastEvaluationUsd)
+  const evaluationUsd = Math.max(trainingUsd * EVALUATION_SHARE, leastUsd)
   if (maxUsd === undefined || maxUsd >= trainingUsd + evaluationUsd) {
     return {
       totalUsd: roundUpUsd(trainingUsd + evaluationUsd),
@@ -34,15 +34,25 @@ export function runBudget(
       evaluationUsd: roundUpUsd(evaluationUsd),
     }
   }
-  const shareUsd = roundUpUsd(Math.max(maxUsd * EVALUATION_SHARE, leastEvaluationUsd))
+  const shareUsd = roundUpUsd(Math.max(maxUsd * EVALUATION_SHARE, leastUsd))
   if (shareUsd > maxUsd / 2) {
     throw new RoslinError(
       'LIMIT_TOO_LOW',
       `limits.maxUsd of $${maxUsd} leaves too little to train with: ten minutes of evaluation alone may cost $${shareUsd} at $${dearestUsdPerHour} an hour.`,
-      `Allow at least $${roundUpUsd(2 * leastEvaluationUsd)}, or narrow the run to a cheaper machine with resources.maxPriceUsdPerHour.`,
+      `Allow at least $${roundUpUsd(2 * leastUsd)}, or narrow the run to a cheaper machine with resources.maxPriceUsdPerHour.`,
     )
   }
   return { totalUsd: maxUsd, trainingUsd: roundUpUsd(maxUsd - shareUsd), evaluationUsd: shareUsd }
+}
+
+/** What must be left of a run's limit for an evaluation on a machine of this price. */
+export function leastEvaluationUsd(usdPerHour: number): number {
+  return roundUpUsd(LEAST_EVALUATION_HOURS * usdPerHour)
+}
+
+/** Seconds that an evaluation may take of what is left of a run's limit; undefined where that is too little for one. */
+export function evaluationSeconds(leftUsd: number, usdPerHour: number): number | undefined {
+  return leftUsd < leastEvaluationUsd(usdPerHour) ? undefined : Math.floor((leftUsd / usdPerHour) * 3600)
 }
 
 /** Sums of these stay exact enough to compare. */

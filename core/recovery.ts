@@ -10,6 +10,8 @@ export interface Progress {
   readonly option: number
   /** Of the same option, by class of failure. */
   readonly tries: Readonly<Record<string, number>>
+  /** What is left of the run's limit pays for so much of an evaluation; missing: for all that is planned. */
+  readonly evaluationSeconds?: number
 }
 
 export const FIRST_ATTEMPT: Progress = { attempt: 0, option: 0, tries: {} }

@@ -24,17 +24,20 @@ export function stepToBeginWith(
 }
 
 /**
- * What a run that goes on may still spend of its limit. US dollars.
+ * What a run that goes on may still spend of its limit, `leastUsd` at least. US dollars.
  * @throws RoslinError LIMIT_TOO_LOW
  */
 export function remainingUsd(
   { runId, spentUsd = 0 }: Pick<Run, 'runId' | 'spentUsd'>,
   limitUsd: number,
+  leastUsd = 0,
 ): number {
-  if (spentUsd < limitUsd) return limitUsd - spentUsd
+  const leftUsd = limitUsd - spentUsd
+  if (leftUsd > 0 && leftUsd >= leastUsd) return leftUsd
+  const needed = leastUsd > 0 ? `; an evaluation needs $${leastUsd.toFixed(2)} of it` : ''
   throw new RoslinError(
     'LIMIT_TOO_LOW',
-    `Run ${runId} has cost $${spentUsd.toFixed(2)} of the $${limitUsd.toFixed(2)} it may cost.`,
+    `Run ${runId} has cost $${spentUsd.toFixed(2)} of the $${limitUsd.toFixed(2)} it may cost${needed}.`,
     'Give a higher limits.maxUsd (roslin runs resume --max-usd), or limits.maxHours.',
   )
 }

@@ -8,16 +8,24 @@ import { logger } from './logger.ts'
  * these may have been the last: all but one call change nothing.
  */
 export async function settleIfDone(runId: string): Promise<boolean> {
-  const stored = await runs.get(runId)
-  if (!stored || !hasEnded(stored.run.status)) return false
-  const { run, attempts } = stored
-  if (!attempts.every(({ jobStatus }) => jobHasEnded(jobStatus))) return false
-  const cost = costUsd(attempts, run.options ?? [], new Date())
-  if (!run.reservation && Math.abs(cost - (run.spentUsd ?? 0)) < CENT_HUNDREDTH) return false
-  const settled = await ledger.settle(run, cost)
-  if (settled) logger.info('settled', { runId, costUsd: cost, reserved: run.reservation })
-  return settled
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const stored = await runs.get(runId)
+    if (!stored || !hasEnded(stored.run.status)) return false
+    const { run, attempts } = stored
+    if (!attempts.every(({ jobStatus }) => jobHasEnded(jobStatus))) return false
+    const cost = costUsd(attempts, run.options ?? [], new Date())
+    if (!run.reservation && Math.abs(cost - (run.spentUsd ?? 0)) < CENT_HUNDREDTH) return false
+    if (await ledger.settle(run, cost)) {
+      logger.info('settled', { runId, costUsd: cost, reserved: run.reservation })
+      return true
+    }
+    // Another has settled it meanwhile, who may not have read what this call was made for.
+  }
+  throw new Error(`run ${runId} changed ${MOST_TRIES} times while it was accounted`)
 }
+
+/** Several nodes' ends are told at once. */
+const MOST_TRIES = 10
 
 /** What is stored is rounded up to this. */
 const CENT_HUNDREDTH = 1e-4

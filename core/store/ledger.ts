@@ -112,18 +112,18 @@ export class Ledger {
   }
 
   /**
-   * Accounts what an ended run has cost and gives back what it did not. Again with another cost, it accounts the difference;
-   * false when the run has changed since it was read.
+   * Accounts what an ended run has cost and gives back what it did not. Again with another cost, it accounts the difference in
+   * the same month; false when the run has changed since it was read.
    */
   async settle(run: Run, costUsd: number): Promise<boolean> {
     const { runId, team, reservation, spentUsd } = run
-    const month = reservation?.month ?? monthOf(run.endedAt ?? run.createdAt)
+    const month = reservation?.month ?? run.spentMonth ?? monthOf(run.endedAt ?? run.createdAt)
     const cost = roundUpUsd(costUsd)
     const difference = roundUpUsd(cost - (spentUsd ?? 0))
     const failed = await this.#write(({ run: runs, teamMonth, teamRuns }) => [
       runs
         .patch({ runId })
-        .set({ spentUsd: cost })
+        .set({ spentUsd: cost, spentMonth: month })
         .remove(['reservation', 'openTeam'])
         .where(
           (stored, { eq, exists, notExists }) =>

@@ -39,6 +39,8 @@ export interface Run {
   readonly metrics?: FinalMetrics
   readonly reservation?: Reservation
   readonly spentUsd?: number
+  /** The month that it was accounted in, last. Not known of runs from before it was kept. */
+  readonly spentMonth?: string
   readonly budgetNoticeAt?: string
   /** The request that its newest execution was asked for with; none for the first. */
   readonly reopenedBy?: string

@@ -50,6 +50,8 @@ export function openTable(documents: DynamoDBDocumentClient, table: string) {
         reservation: { type: CustomAttributeType<Reservation>('any') },
         /** What has been accounted of the run's cost. */
         spentUsd: { type: 'number' },
+        /** The month that it was accounted in, last. */
+        spentMonth: { type: 'string' },
         /** When most of what may be spent was found to be spent. */
         budgetNoticeAt: { type: 'string' },
         /** The team, for as long as the run is not both ended and settled. */

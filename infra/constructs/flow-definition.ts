@@ -192,7 +192,7 @@ function batchTask(
   return {
     Type: 'Task',
     Resource: 'arn:aws:states:::batch:submitJob.sync',
-    TimeoutSeconds: `{% $jobs.${step}[$progress.option].timeoutSeconds + ${LONGEST_WAIT_SECONDS} %}`,
+    TimeoutSeconds: `{% ${longest(step)} + ${LONGEST_WAIT_SECONDS} %}`,
     Arguments: {
       JobName: `{% 'roslin-${step}-' & $states.context.Execution.Name %}`,
       JobQueue: job('jobQueueArn'),
@@ -207,7 +207,7 @@ function batchTask(
         option: '{% $string($progress.option) %}',
       },
       ...overrides(step),
-      Timeout: { AttemptDurationSeconds: job('timeoutSeconds') },
+      Timeout: { AttemptDurationSeconds: `{% ${longest(step)} %}` },
       PropagateTags: true,
       Tags: {
         'roslin:team': team,
@@ -221,6 +221,12 @@ function batchTask(
     Output: {},
     Next: next,
   }
+}
+
+/** A job's seconds as planned; of a further evaluation, no more than what is left of the run's limit pays for. */
+function longest(step: StepName): string {
+  const planned = `$jobs.${step}[$progress.option].timeoutSeconds`
+  return step === 'evaluate' ? `$min([${planned}, $progress.evaluationSeconds])` : planned
 }
 
 const jobField = (step: StepName) => (field: string) => `{% $jobs.${step}[$progress.option].${field} %}`

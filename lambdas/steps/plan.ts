@@ -1,3 +1,4 @@
+import { evaluationSeconds } from '../../core/budget.ts'
 import { optionName } from '../../core/capacity.ts'
 import { shareIdentifier, shareName } from '../../core/fair-share.ts'
 import { type Plan, type PlannedStep, replan, type StepName } from '../../core/plan.ts'
@@ -58,7 +59,7 @@ export const handler = step(
       recipe: run.recipeName,
       from: run.from,
       jobs: withShare(jobsOf(plan), run),
-      progress: progressAfter(run, attempts),
+      progress: progressAfter(run, attempts, plan),
     }
   },
 )
@@ -79,9 +80,15 @@ async function planOf({ runId, createdAt, recipe, planUri }: Run): Promise<Plan>
 }
 
 /** Attempts are counted through all executions: the trainer names files by them. */
-function progressAfter({ execution }: Run, attempts: readonly Attempt[]): Progress {
-  if (execution === 0) return FIRST_ATTEMPT
-  return { ...FIRST_ATTEMPT, attempt: Math.max(-1, ...attempts.map(({ attempt }) => attempt)) + 1 }
+function progressAfter(run: Run, attempts: readonly Attempt[], plan: Plan): Progress {
+  if (run.execution === 0) return FIRST_ATTEMPT
+  const attempt = Math.max(-1, ...attempts.map((earlier) => earlier.attempt)) + 1
+  const seconds = run.from === 'evaluate' ? secondsLeft(run, plan) : undefined
+  return { ...FIRST_ATTEMPT, attempt, ...(seconds && { evaluationSeconds: seconds }) }
+}
+
+function secondsLeft({ spentUsd = 0 }: Run, { reservedUsd, capacity: [first] }: Plan): number | undefined {
+  return first && evaluationSeconds(reservedUsd - spentUsd, first.priceUsdPerHour)
 }
 
 function jobsOf({ steps: { prepare, train, evaluate }, capacity, recipe }: Plan): Planned['jobs'] {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { runBudget } from '../../core/budget.ts'
+import { evaluationSeconds, leastEvaluationUsd, runBudget } from '../../core/budget.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 describe('what a run may cost', () => {
@@ -57,5 +57,14 @@ describe('what a run may cost', () => {
         expect(Math.abs(trainingUsd + evaluationUsd - totalUsd)).toBeLessThan(3e-4)
       }),
     )
+  })
+})
+
+describe('what is left of a limit', () => {
+  it('pays for so much of an evaluation, and for none of less than ten minutes', () => {
+    expect(evaluationSeconds(10, 30)).toBe(1200)
+    expect(evaluationSeconds(5, 30)).toBe(600)
+    expect(evaluationSeconds(4.99, 30)).toBeUndefined()
+    expect(leastEvaluationUsd(30)).toBe(5)
   })
 })

@@ -46,4 +46,11 @@ describe('what a run that goes on may still spend', () => {
     expect(error.code).toBe('LIMIT_TOO_LOW')
     expect(error.nextStep).toContain('--max-usd')
   })
+
+  it('is refused where less is left than the step needs', () => {
+    expect(remainingUsd({ runId: 'run', spentUsd: 95 }, 100, 5)).toBe(5)
+    const error = thrownBy(() => remainingUsd({ runId: 'run', spentUsd: 99.5 }, 100, 5))
+    expect(error.code).toBe('LIMIT_TOO_LOW')
+    expect(error.message).toContain('an evaluation needs $5.00 of it')
+  })
 })

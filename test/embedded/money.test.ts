@@ -1,6 +1,7 @@
 import { ulid } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { EXIT_CODES } from '../../core/exit-codes.ts'
+import { parsePlan } from '../../core/plan.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Ledger } from '../../core/store/ledger.ts'
 import { RunLists } from '../../core/store/run-lists.ts'
@@ -88,6 +89,16 @@ describe("a run's share of the budget", () => {
     expect(await ledger.usage('settlers', MONTH)).toEqual({ month: MONTH, committedUsd: 13, spentUsd: 13 })
   })
 
+  it('is accounted in the month it was reserved in, what is heard of later too', async () => {
+    const run = { ...newRun('late'), createdAt: '2026-10-31T23:00:00.000Z' }
+    await ledger.open(run, { usd: 50, monthlyLimitUsd: undefined })
+    await end(run.runId)
+    for (const usd of [40, 42]) expect(await ledger.settle(await read(run.runId), usd)).toBe(true)
+    const october = { month: '2026-10', committedUsd: 42, spentUsd: 42 }
+    expect(await ledger.usage('late', october.month)).toEqual(october)
+    expect(await ledger.usage('late', MONTH)).toEqual({ month: MONTH, committedUsd: 0, spentUsd: 0 })
+  })
+
   it('is not accounted while the run goes on', async () => {
     const run = newRun('goers')
     await ledger.open(run, { usd: 50, monthlyLimitUsd: undefined })
@@ -153,5 +164,30 @@ describe('a run that reached its limit', () => {
     expect(run.model).not.toHaveProperty('unfinished')
     expect(run.planUri).toMatch(/\/plan-1\.json$/)
     expect(run.spentUsd).toBeGreaterThanOrEqual(stopped.spentUsd ?? Number.NaN)
+  })
+})
+
+describe('a run that evaluates again', () => {
+  const spend = (runId: string, spentUsd: number) =>
+    table.entities.run.patch({ runId }).set({ spentUsd }).go()
+
+  it('takes no longer than what is left of its limit pays for, and is refused where that is too little', async () => {
+    const {
+      runId,
+      planUri,
+      spentUsd = 0,
+    } = await deployment.ended((await deployment.start('evaluate:exit=10@1')).runId)
+    const { reservedUsd, capacity } = parsePlan(await deployment.read(planUri ?? ''))
+    const usdPerHour = capacity[0]?.priceUsdPerHour ?? Number.NaN
+    await spend(runId, reservedUsd - usdPerHour / 7)
+    expect((await rejectionOf(client.resumeRun(runId, {}))).code).toBe('LIMIT_TOO_LOW')
+    await spend(runId, reservedUsd - usdPerHour / 4)
+    await client.resumeRun(runId, {})
+    const run = await deployment.until(runId, 'evaluates', ({ attempts }) => attempts.length === 4)
+    await spend(runId, spentUsd)
+    const job = await deployment.job(run.attempts.at(-1)?.jobId ?? '')
+    expect(job?.timeout?.attemptDurationSeconds).toBeGreaterThan(890)
+    expect(job?.timeout?.attemptDurationSeconds).toBeLessThanOrEqual(900)
+    expect((await deployment.ended(runId)).status).toBe('succeeded')
   })
 })
