@@ -1,12 +1,15 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from conftest import DOLLY
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from roslin_trainer import generate
 from roslin_trainer.generate import answer_prompts
+from roslin_trainer.model import with_adapters
 from roslin_trainer.plan import EvaluationSettings, Prompt
+from roslin_trainer.prompt import prompt_tokens
 
 # Of very different lengths, the longest neither first nor last.
 PROMPTS = tuple(
@@ -37,3 +40,44 @@ def test_answers_do_not_depend_on_their_batch(model, tokenizer, monkeypatch):
     assert together == alone
     monkeypatch.setattr(generate, "PROMPTS_AT_ONCE", 4)
     assert answer_prompts(model, tokenizer, DOLLY, GREEDY) == alone
+
+
+# What a base model may bring along: each would make other answers, or none.
+HABITS = {
+    "repetition_penalty": 1.9,
+    "no_repeat_ngram_size": 2,
+    "num_beams": 3,
+    "min_p": 0.9,
+    "typical_p": 0.1,
+    "epsilon_cutoff": 0.5,
+    "max_time": 1e-6,
+    "suppress_tokens": list(range(2, 300)),
+    "return_dict_in_generate": True,
+}
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+@pytest.mark.parametrize("is_adapted", [False, True], ids=["full", "lora"])
+def test_answers_are_by_the_settings_and_not_by_the_models_own(
+    model, make_run, tokenizer, temperature, is_adapted
+):
+    settings = replace(GREEDY, temperature=temperature)
+    expected = answer_prompts(model, tokenizer, DOLLY, settings)
+    assert len(set(expected)) > 3
+
+    own = GenerationConfig(**HABITS, eos_token_id=model.generation_config.eos_token_id)
+    model.generation_config = own
+    answering = with_adapters(model, make_run().plan.training, "") if is_adapted else model
+    assert answer_prompts(answering, tokenizer, DOLLY, settings) == expected
+    # Benchmarks come after it, by what their tasks and the model say.
+    assert answering.generation_config is model.generation_config is own
+
+
+def test_an_answer_ends_at_the_models_own_end_token(model, tokenizer):
+    prompt = torch.tensor([prompt_tokens(tokenizer, DOLLY, PROMPTS[0].instruction, None)])
+    first_id = model(prompt).logits[0, -1].argmax().item()
+    settings = replace(GREEDY, prompts=PROMPTS[:1])
+    start = answer_prompts(model, tokenizer, DOLLY, replace(settings, max_new_tokens=1))
+    assert answer_prompts(model, tokenizer, DOLLY, settings) != start
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, first_id]
+    assert answer_prompts(model, tokenizer, DOLLY, settings) == start

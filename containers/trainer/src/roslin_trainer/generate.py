@@ -1,7 +1,10 @@
 """Answers prompts with a model."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from roslin_trainer.plan import EvaluationSettings, Template
 from roslin_trainer.prompt import end_key, prompt_tokens
@@ -35,18 +38,19 @@ def answer_prompts(model, tokenizer, template: Template, settings: EvaluationSet
     # Prompts of like length together: they need little padding.
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers = [""] * len(prompts)
-    for start in range(0, len(order), PROMPTS_AT_ONCE):
-        batch = order[start : start + PROMPTS_AT_ONCE]
-        chosen = [prompts[index] for index in batch]
-        texts = _answer_batch(model, tokenizer, end_key(template), settings, chosen)
-        for index, text in zip(batch, texts, strict=True):
-            answers[index] = text
+    # Adapters work in the model's own layers; their wrapper would bring a generation config of its own.
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    with _generating_by(settings, inner, tokenizer.pad_token_id):
+        for start in range(0, len(order), PROMPTS_AT_ONCE):
+            batch = order[start : start + PROMPTS_AT_ONCE]
+            chosen = [prompts[index] for index in batch]
+            texts = _answer_batch(inner, tokenizer, end_key(template), chosen)
+            for index, text in zip(batch, texts, strict=True):
+                answers[index] = text
     return answers
 
 
-def _answer_batch(
-    model, tokenizer, end: str, settings: EvaluationSettings, prompts: list[list[int]]
-) -> list[str]:
+def _answer_batch(model, tokenizer, end: str, prompts: list[list[int]]) -> list[str]:
     width = max(len(prompt) for prompt in prompts)
     # On the left, so that every row's answer begins at the same place.
     input_ids = torch.tensor(
@@ -56,19 +60,35 @@ def _answer_batch(
     output = model.generate(
         input_ids=input_ids.to(model.device),
         attention_mask=attention_mask.to(model.device),
-        max_new_tokens=settings.max_new_tokens,
-        pad_token_id=tokenizer.pad_token_id,
         stopping_criteria=StoppingCriteriaList([EndKeyStop(tokenizer, end, width)]),
-        **_sampling(settings),
     )
     texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
     return [text.split(end)[0].strip() for text in texts]
 
 
+@contextmanager
+def _generating_by(settings: EvaluationSettings, model, pad_id: int) -> Iterator[None]:
+    """The recipe's settings, and of the model's own its token ids alone; benchmarks get the model as it was.
+
+    They take the place of the model's: what one given to `generate` leaves open is filled from those.
+    """
+    own = model.generation_config
+    model.generation_config = GenerationConfig(
+        bos_token_id=own.bos_token_id,
+        eos_token_id=own.eos_token_id,
+        pad_token_id=pad_id,
+        max_new_tokens=settings.max_new_tokens,
+        **_sampling(settings),
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = own
+
+
 def _sampling(settings: EvaluationSettings) -> dict:
     if settings.temperature == 0:
-        # Set to nothing, or a model's own generation config would shape the greedy answer.
-        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        return {"do_sample": False}
     return {
         "do_sample": True,
         "temperature": settings.temperature,
