@@ -1,6 +1,6 @@
 import numpy as np
 
-from roslin_trainer.batches import IGNORED_LABEL, BatchPlan, balance, pad_rows
+from roslin_trainer.batches import IGNORED_LABEL, BatchPlan, balance, measured_batches, pad_rows
 from roslin_trainer.packing import pack_rows, shared_prefix_length
 from roslin_trainer.tokens import TokenRow, load_rows, save_rows, split_held_out
 
@@ -70,6 +70,18 @@ def test_ranks_share_a_step_by_length_in_equally_many_packs():
 def test_a_step_without_enough_rows_leaves_ranks_with_an_empty_pack():
     plan = plan_for([5], rows_per_step=4, world_size=2)
     assert [plan.micro_batches([0], rank) for rank in (0, 1)] == [[[0]], [[]]]
+
+
+def test_rows_are_measured_as_many_at_once_as_fit():
+    def lengths(tokens: int, ranks: int = 1) -> list[list[int]]:
+        rows = [row(list(range(length)), 1) for length in (50, 900, 400, 400, *[10] * 20)]
+        return [[len(row.ids) for row in batch] for batch in measured_batches(rows, tokens, ranks)]
+
+    # One that is too long comes alone, then two of 400; of short ones never more than eight.
+    assert lengths(800) == [[900], [400, 400], [50, *[10] * 7], [10] * 8, [10] * 5]
+    # Twice as many for two ranks, so that they measure equally often.
+    assert lengths(800, ranks=2) == [[900, 400], [400, 50, 10, 10], [10] * 16, [10] * 2]
+    assert lengths(100_000) == [[900, 400, 400, 50, *[10] * 4], [10] * 8, [10] * 8]
 
 
 def test_longest_rows_first_makes_loads_even():

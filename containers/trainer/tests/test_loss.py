@@ -5,6 +5,7 @@ import torch
 from conftest import DOLLY, ROWS, needs_packs
 from transformers import AutoModelForCausalLM
 
+from roslin_trainer import evaluate, train
 from roslin_trainer import loss as loss_module
 from roslin_trainer.attention import PACKED_ATTENTION
 from roslin_trainer.batches import pad_rows
@@ -102,6 +103,24 @@ def test_cross_entropy_in_chunks_is_that_of_pytorch_in_32_bits(monkeypatch, dtyp
     (loss / 11).backward(), (reference / 11).backward()
     torch.testing.assert_close(loss, reference.detach())
     torch.testing.assert_close(found.grad, expected.grad.to(dtype))
+
+
+@pytest.mark.parametrize(("tokens", "most_rows"), [(1, 1), (150, 3), (100_000, 8)])
+def test_held_out_loss_is_the_same_however_many_rows_fit_at_once(
+    make_run, model_folders, rows, monkeypatch, tokens, most_rows
+):
+    model = AutoModelForCausalLM.from_pretrained(model_folders["llama"], attn_implementation="eager")
+    expected, _ = reference_gradients(model.eval(), rows)
+    shapes = []
+    model.register_forward_pre_hook(lambda *call: shapes.append(call[2]["input_ids"].shape), with_kwargs=True)
+    engine = TorchEngine(model, make_run().plan.training)
+    engine.pack_tokens = tokens
+    monkeypatch.setattr(evaluate, "TOKENS_AT_ONCE", tokens)
+    for loss in (train.held_out_loss(engine, rows), evaluate.held_out_loss(model, rows, pad_id=1)):
+        assert loss == pytest.approx(expected, abs=1e-6)
+    # As many as fit, but for what is filled up to a multiple of eight.
+    assert all(count == 1 or count * (width - 7) <= tokens for count, width in shapes)
+    assert max(count for count, _ in shapes) == most_rows
 
 
 @needs_packs

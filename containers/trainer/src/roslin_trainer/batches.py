@@ -10,6 +10,7 @@ from roslin_trainer.tokens import TokenRow
 
 IGNORED_LABEL = -100
 PAD_MULTIPLE = 8
+MOST_ROWS_MEASURED = 8
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,15 @@ def balance(rows: list[int], row_lengths: Sequence[int], parts: int) -> list[lis
         shares[lightest].append(row)
         loads[lightest] += row_lengths[row]
     return shares
+
+
+def measured_batches(rows: Sequence[TokenRow], tokens: int, ranks: int = 1) -> Iterator[Sequence[TokenRow]]:
+    """Rows whose loss is taken, the longest first: for each rank up to 8 that fit `tokens`, or one longer."""
+    rest = sorted(rows, key=lambda row: -len(row.ids))
+    while rest:
+        count = ranks * max(1, min(MOST_ROWS_MEASURED, tokens // len(rest[0].ids)))
+        yield rest[:count]
+        rest = rest[count:]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from roslin_trainer.bad_steps import BadSteps
-from roslin_trainer.batches import BatchPlan
+from roslin_trainer.batches import BatchPlan, measured_batches
 from roslin_trainer.budget import Budget, Limit
 from roslin_trainer.checkpoint import STATE_FOLDER, Position, epoch_name, read_position, step_name
 from roslin_trainer.engine import Engine
@@ -25,7 +25,6 @@ from roslin_trainer.tokens import TokenRow
 from roslin_trainer.watchdog import Watchdog
 
 LOG_SECONDS = 5.0
-HELD_OUT_ROWS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -250,9 +249,7 @@ def batch_plan(plan: Plan, rows: list[TokenRow], engine: Engine) -> BatchPlan:
 def held_out_loss(engine: Engine, rows: list[TokenRow]) -> float:
     """The mean loss of a supervised token. Every rank measures a share, in as many batches as the others."""
     total = 0.0
-    rows_at_once = HELD_OUT_ROWS_AT_ONCE * engine.world_size
-    for start in range(0, len(rows), rows_at_once):
-        share = rows[start : start + rows_at_once][engine.rank :: engine.world_size]
-        total += engine.loss_sum(share).item()
+    for batch in measured_batches(rows, engine.pack_tokens, engine.world_size):
+        total += engine.loss_sum(batch[engine.rank :: engine.world_size]).item()
     (total,) = engine.all_sum([total])
     return total / sum(row.supervised_tokens for row in rows)
