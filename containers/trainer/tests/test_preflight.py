@@ -17,6 +17,7 @@ from roslin_trainer.errors import TrainerError, as_trainer_error
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.nvml import Gpu
 from roslin_trainer.plan import Plan
+from roslin_trainer.preflight.disk import check_scratch
 from roslin_trainer.preflight.driver import check_driver
 from roslin_trainer.preflight.driver_matrix import KNOWN_GOOD, known_good, parse_version
 from roslin_trainer.preflight.gpus import check_architecture
@@ -324,6 +325,27 @@ def test_scratch_disk_too_small_for_two_checkpoints_is_refused(make_plan):
     assert (error.exit_code, error.code) == (ExitCode.RESOURCES_MISSING, "SCRATCH_TOO_SMALL")
     assert "179.0 GiB free" in error.message
     run_checks(make_plan(method="lora"), replace(V100, scratch_free_bytes=1 * GIB))
+
+
+@pytest.mark.parametrize(
+    ("found", "gpus", "nodes", "gib"),
+    [
+        # 4 bytes a weight and 12 of the optimizer's, twice.
+        (V100, 8, 1, 32),
+        # The main node's 4, and a quarter of 12.
+        (V100, 8, 4, 14),
+        # 12, all of them the main node's.
+        (CPU, 0, 1, 24),
+        (CPU, 0, 4, 24),
+    ],
+    ids=["gpus", "gpus-of-four-nodes", "cpu", "cpus-of-four-nodes"],
+)
+def test_main_node_has_room_for_what_it_alone_writes(make_plan, found, gpus, nodes, gib):
+    plan = make_plan(gpus=gpus, parameters=2**30)
+    enough = replace(found, nodes=nodes, scratch_free_bytes=gib * GIB)
+    assert f"{gib}.0 are needed (model 0.0, rows 0.0, checkpoints {gib}.0)" in check_scratch(plan, enough)
+    with pytest.raises(TrainerError, match=f"{gib - 1}.0 GiB free, {gib}.0 are needed"):
+        check_scratch(plan, replace(enough, scratch_free_bytes=(gib - 1) * GIB))
 
 
 def test_fetched_model_is_counted_too(make_run):

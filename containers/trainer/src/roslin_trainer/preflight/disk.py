@@ -6,14 +6,16 @@ from roslin_trainer.host import MIB
 from roslin_trainer.manifest import read_manifest
 from roslin_trainer.plan import Plan
 from roslin_trainer.preflight.machine import Machine
+from roslin_trainer.sharding import OPTIMIZER_BYTES
 from roslin_trainer.storage import open_folder
 
 GIB = 2**30
 # One checkpoint is written while the one before it is still being uploaded.
 CHECKPOINTS_AT_ONCE = 2
-# Bytes a weight of a full checkpoint. On GPUs 2 for the model's weights, 2 once more in DeepSpeed's state,
-# and 12 for the 32-bit copy and the two moments; on a CPU 4 and 8. Adapters are small.
-GPU_CHECKPOINT_BYTES = 16
+# Bytes a weight of a full checkpoint on GPUs: 2 in the model's files and 2 once more in DeepSpeed's state.
+# The main node writes them; of the optimizer's state each node writes its ranks' part.
+GPU_WEIGHT_BYTES = 4
+# On a CPU 4 for the weight and 8 for its moments, all written by the main node. Adapters are small.
 CPU_CHECKPOINT_BYTES = 12
 # NVIDIA, NCCL User Guide, Troubleshooting, "Shared Memory": containers want --shm-size=1g.
 SHARED_MEMORY_BYTES = GIB
@@ -22,10 +24,10 @@ SHARED_MEMORY_BYTES = GIB
 def check_scratch(plan: Plan, machine: Machine) -> str:
     """The fetched model and rows, and the checkpoints under way; or at the end, the model in two forms.
 
-    Each machine of a job keeps its ranks' share of a checkpoint.
+    Of a job's machines it is the main one that needs most.
     """
     model, rows = _folder_bytes(plan.base_model.mirror_uri), _folder_bytes(plan.prepared_uri)
-    checkpoints = CHECKPOINTS_AT_ONCE * _checkpoint_bytes(plan) / machine.nodes
+    checkpoints = CHECKPOINTS_AT_ONCE * _checkpoint_bytes(plan, machine.nodes)
     needed = model + rows + max(checkpoints, 2 * model)
     free = machine.scratch_free_bytes
     arithmetic = (
@@ -58,10 +60,12 @@ def check_shared_memory(plan: Plan, machine: Machine) -> str:
     return f"{free / GIB:.1f} GiB free"
 
 
-def _checkpoint_bytes(plan: Plan) -> int:
+def _checkpoint_bytes(plan: Plan, nodes: int) -> float:
+    """What the main node writes of a checkpoint."""
     if plan.training.method != "full" or plan.base_model.parameters is None:
         return 0
-    return plan.base_model.parameters * (GPU_CHECKPOINT_BYTES if plan.gpus else CPU_CHECKPOINT_BYTES)
+    weight_bytes = GPU_WEIGHT_BYTES + OPTIMIZER_BYTES / nodes if plan.gpus else CPU_CHECKPOINT_BYTES
+    return plan.base_model.parameters * weight_bytes
 
 
 def _folder_bytes(uri: str) -> int:
