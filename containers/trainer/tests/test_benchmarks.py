@@ -1,10 +1,14 @@
+import errno
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from roslin_trainer.benchmarks import benchmarks_json
+from roslin_trainer.benchmarks import _running, benchmarks_json
+from roslin_trainer.errors import as_trainer_error, interrupted
+from roslin_trainer.plan import Benchmarks
 
 TASK = """
 task: {name}
@@ -86,6 +90,62 @@ def test_base_and_kept_epochs_answer_the_same_questions_offline(make_run, task_f
         assert run.step(step) == 10
         error = run.json("error.json")
         assert error["code"] == "BENCHMARK_FAILED" and "questions.jsonl" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "reason"),
+    [
+        ("{{question}}", "{{question.foo.bar}}", "has no attribute 'foo'"),
+        ("{{question}}", "{{question | shout}}", "No filter named 'shout'"),
+        ("{{question}}", "{{question", "unexpected end of template"),
+        ("{{question}}", "{{question + 1}}", "TypeError: can only concatenate str"),
+    ],
+    ids=["attribute", "filter", "syntax", "type"],
+)
+def test_a_mistake_in_a_template_is_the_tasks_own_and_found_before_training(
+    make_run, task_folder, right, wrong, reason
+):
+    task = task_folder / "sums.yaml"
+    task.write_text(task.read_text().replace(right, wrong))
+    run = make_run(evaluation={"benchmarks": {"tasks": ["roslin_sums"], "folder": str(task_folder)}})
+    assert run.step("prepare") == 10
+    error = run.json("error.json")
+    assert error["code"] == "BENCHMARK_FAILED" and reason in error["message"]
+
+
+def test_a_broken_data_file_is_named_with_its_reason(make_run, task_folder):
+    (task_folder / "questions.jsonl").write_text('{"question": ')
+    run = make_run(evaluation={"benchmarks": {"tasks": ["roslin_sums"], "folder": str(task_folder)}})
+    assert run.step("prepare") == 10
+    error = run.json("error.json")
+    assert error["code"] == "BENCHMARK_FAILED" and "JSON parse error" in error["message"]
+
+
+FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
+
+
+def wrapped(cause: Exception) -> Exception:
+    error = Exception("An error occurred while generating the dataset")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (FULL_DISK, "DISK_FULL"),
+        (wrapped(FULL_DISK), "DISK_FULL"),
+        (MemoryError(), "OUT_OF_MEMORY"),
+        (wrapped(EndpointConnectionError(endpoint_url="https://s3")), "STORAGE_UNAVAILABLE"),
+        (wrapped(interrupted()), "INTERRUPTED"),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "INTERNAL"),
+    ],
+    ids=["full-disk", "full-disk-below", "memory", "storage-below", "stop-below", "gpu"],
+)
+def test_what_is_no_mistake_of_a_task_keeps_its_code(tmp_path, raised, code):
+    with pytest.raises(Exception) as caught, _running(Benchmarks(("sums",), None, None), tmp_path):
+        raise raised
+    assert as_trainer_error(caught.value).code == code
 
 
 @pytest.fixture

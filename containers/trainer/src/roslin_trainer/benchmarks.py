@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from roslin_trainer.errors import TrainerError
+from roslin_trainer.errors import TrainerError, as_trainer_error
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Benchmarks, Plan
 from roslin_trainer.storage import download_files, open_folder
@@ -79,21 +79,37 @@ def run_benchmarks(model, tokenizer, benchmarks: Benchmarks, tasks, folder: Path
 
 @contextmanager
 def _running(benchmarks: Benchmarks, folder: Path) -> Iterator[None]:
-    """Where the tasks' data files are found, and what lm-eval raises is BENCHMARK_FAILED."""
+    """Where the tasks' data files are found, and what a task's mistake raises is BENCHMARK_FAILED."""
     before = Path.cwd()
     # A task names its data files relative to its own folder.
     os.chdir(folder)
     try:
         yield
-    except (ValueError, KeyError, OSError, AssertionError, ConnectionError) as error:
+    except Exception as error:
+        causes = list(_causes(error))
+        for named in map(as_trainer_error, causes):
+            if named.exit_code != ExitCode.UNEXPECTED:
+                raise named from error
+        # PyTorch's, of a GPU that fails: no mistake of a task's.
+        if isinstance(error, RuntimeError):
+            raise
+        reason = "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
         raise TrainerError(
             ExitCode.USER_ERROR,
             "BENCHMARK_FAILED",
-            f"lm-eval cannot run {', '.join(benchmarks.tasks)}: {type(error).__name__}: {error}",
-            "Check the task's YAML and its data file, and that the job reaches the Hub where data lie there.",
+            f"lm-eval cannot run {', '.join(benchmarks.tasks)}: {reason}",
+            "Check the task's YAML, its templates and its data file, and that the job reaches the Hub where "
+            "data lie there.",
         ) from error
     finally:
         os.chdir(before)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from: the data sets' library says only that it could not build one."""
+    while error:
+        yield error
+        error = error.__cause__
 
 
 def benchmarks_json(results: list[dict]) -> list[dict]:
