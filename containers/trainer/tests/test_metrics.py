@@ -21,7 +21,7 @@ def new_metrics(tmp_path, budget=None) -> Metrics:
 
 
 def a_step(loss=1.0, norm=1.0, seconds=1.0) -> StepNumbers:
-    counts = {"rows": 4, "tokens": 100, "supervised_tokens": 40, "computed_tokens": 125}
+    counts = {"rows": 4, "tokens": 100, "supervised_tokens": 40, "padding_tokens": 25}
     return StepNumbers(loss, 0.1, norm, **counts, seconds=seconds)
 
 

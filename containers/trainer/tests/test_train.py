@@ -2,13 +2,16 @@ import hashlib
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
-from conftest import DOLLY
+from conftest import DOLLY, needs_packs
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from roslin_trainer.checkpoint import CheckpointStore
+from roslin_trainer.prepare import TRAIN_ROWS
 from roslin_trainer.prompt import prompt_text
+from roslin_trainer.tokens import load_rows
 
 
 def weights(folder) -> dict:
@@ -66,6 +69,25 @@ def test_rows_are_padded_where_transformers_takes_no_attention_of_ours(make_run,
     losses = [run.json("metrics.json")["series"]["loss"] for run in (packed, padded)]
     assert losses[1] == pytest.approx(losses[0], abs=1e-4)
     assert max(padded.json("metrics.json")["series"]["paddingFraction"]) > 0
+
+
+@needs_packs
+def test_padding_is_what_was_computed_without_a_token(make_run, monkeypatch):
+    packed, padded = make_run(name="packed"), make_run(name="padded")
+    assert packed.step("prepare") == packed.step("train") == padded.step("prepare") == 0
+    # Although a pack computes what its rows begin with once for all of them.
+    found = packed.json("metrics.json")
+    assert found["paddingFraction"] == 0 and set(found["series"]["paddingFraction"]) == {0}
+
+    monkeypatch.setattr("roslin_trainer.attention.AttentionInterface", None)
+    assert padded.step("train") == 0
+    lengths = [len(row.ids) for row in load_rows(padded.root / "prepared/key" / TRAIN_ROWS)]
+    first = np.random.RandomState([42, 0]).permutation(lengths)[:4].tolist()
+    # Four rows as wide as the longest, in eights.
+    slots = 4 * (-(-max(first) // 8) * 8)
+    found = padded.json("metrics.json")
+    assert found["series"]["paddingFraction"][0] == pytest.approx(1 - sum(first) / slots, rel=1e-5)
+    assert 0 < found["paddingFraction"] < 1
 
 
 def test_adapters_are_small_and_leave_the_rest_alone(make_run):

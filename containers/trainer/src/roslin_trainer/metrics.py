@@ -39,7 +39,7 @@ SPEED_STEPS = 20
 
 @dataclass(frozen=True)
 class StepNumbers:
-    """One optimizer step of all ranks. `computed_tokens` are the slots computed, padding included."""
+    """One optimizer step of all ranks. `padding_tokens` are the slots computed beside those of the tokens."""
 
     loss: float
     learning_rate: float
@@ -47,7 +47,7 @@ class StepNumbers:
     rows: int
     tokens: int
     supervised_tokens: int
-    computed_tokens: int
+    padding_tokens: int
     seconds: float
 
     def columns(self, step: int) -> dict[str, float]:
@@ -60,7 +60,7 @@ class StepNumbers:
             "tokensPerSecond": self.tokens / self.seconds,
             "samplesPerSecond": self.rows / self.seconds,
             "supervisedTokensPerSecond": self.supervised_tokens / self.seconds,
-            "paddingFraction": 1 - self.tokens / self.computed_tokens,
+            "paddingFraction": self.padding_tokens / (self.tokens + self.padding_tokens),
             "stepSeconds": self.seconds,
         }
 
@@ -236,8 +236,9 @@ class Metrics:
         return round(sum(counted(step) for step in self._recent) / seconds, 1) if seconds else None
 
     def _padding_fraction(self) -> float | None:
-        computed = sum(step.computed_tokens for step in self._recent)
-        return round(1 - sum(step.tokens for step in self._recent) / computed, 4) if computed else None
+        padding = sum(step.padding_tokens for step in self._recent)
+        tokens = sum(step.tokens for step in self._recent)
+        return round(padding / (tokens + padding), 4) if tokens else None
 
     def _run(self) -> None:
         while not self._closed.wait(flush_seconds(self._budget.elapsed_seconds)):

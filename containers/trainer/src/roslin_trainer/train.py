@@ -119,6 +119,7 @@ class Trainer:
         """One optimizer step; one whose loss is no number leaves the weights as they are."""
         started = time.monotonic()
         rows = [self._rows.train[index] for index in step_rows]
+        tokens = sum(len(row.ids) for row in rows)
         supervised_tokens = sum(row.supervised_tokens for row in rows)
         with self._watchdog.watching("step"):
             loss_sum = self._accumulate(step_rows, supervised_tokens)
@@ -146,9 +147,10 @@ class Trainer:
                     rate,
                     norm,
                     rows=len(rows),
-                    tokens=sum(len(row.ids) for row in rows),
+                    tokens=tokens,
                     supervised_tokens=supervised_tokens,
-                    computed_tokens=int(computed_tokens),
+                    # A pack has none, and fewer slots than tokens: a shared prefix is computed once.
+                    padding_tokens=int(computed_tokens) - tokens if self._engine.is_padded else 0,
                     seconds=seconds,
                 )
             )
