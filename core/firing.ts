@@ -42,13 +42,18 @@ export function decideOverlap(
 /** Time for a firing's own function to end; after that it is taken for dead, and done again. */
 const STARTING_MILLISECONDS = 5 * 60_000
 
+/** Whoever began to start a firing before this is dead, if it is still being started. */
+export function abandonedBefore(now: Date): string {
+  return new Date(now.getTime() - STARTING_MILLISECONDS).toISOString()
+}
+
 /** Whether an open firing is to be gone on with: what it waited for has come, or whoever started it died. */
 export function isDue(
   firing: Firing,
   now: Date,
   statusOf: (runId: string) => RunStatus | undefined,
 ): boolean {
-  if (firing.status === 'starting') return now.getTime() - Date.parse(firing.at) > STARTING_MILLISECONDS
+  if (firing.status === 'starting') return firing.at < abandonedBefore(now)
   if (firing.status !== 'waiting') return false
   const awaited = firing.after === undefined ? undefined : statusOf(firing.after)
   if (awaited !== undefined && !hasEnded(awaited)) return false

@@ -3,7 +3,7 @@ import { inBucket } from '../core/deployed-recipe.ts'
 import { type ErrorCode, RoslinError } from '../core/errors.ts'
 import { isUnchanged, UNCHANGED } from '../core/fingerprint.ts'
 import { hasEnded } from '../core/run.ts'
-import type { OpenFiring } from '../core/store/firing-store.ts'
+import type { OpenFiring, Starting } from '../core/store/firing-store.ts'
 import { firings, runs } from './clients.ts'
 import { deployment } from './environment.ts'
 import { startExecution } from './executions.ts'
@@ -17,9 +17,6 @@ const LOOKED_AT = 100
 
 /** What passes by itself: the sweep tries again whenever a run ends, and every few minutes. */
 const AWAITED: Partial<Record<ErrorCode, string>> = { TOO_MANY_RUNS: 'a place', HUB_UNREACHABLE: 'the Hub' }
-
-/** A firing that is being started, as this run. */
-export type Starting = OpenFiring & { readonly runId: string }
 
 /** Starts the run of a claimed firing. Done again, it is the same run; what cannot be planned or paid is refused for good. */
 export async function startFiring(firing: Starting): Promise<void> {
@@ -73,18 +70,7 @@ async function lastSuccess(origin: string, before: string) {
   return undefined
 }
 
-/** Once: of several that try, one. Undefined where it is not to be started, by now. */
-export async function claim({
-  origin,
-  key,
-}: Pick<OpenFiring, 'origin' | 'key'>): Promise<Starting | undefined> {
-  await firings.claim({ origin, key }, ulid(), new Date().toISOString())
-  // Read again: an occasion may have joined it in the last moment. One that was claimed and not ended is gone on with.
-  const firing = await firings.get(origin, key)
-  return firing?.status === 'starting' && firing.runId ? { ...firing, runId: firing.runId } : undefined
-}
-
 export async function claimAndStart(waiting: Pick<OpenFiring, 'origin' | 'key'>): Promise<void> {
-  const firing = await claim(waiting)
+  const firing = await firings.claim(waiting, ulid(), new Date())
   if (firing) await startFiring(firing)
 }

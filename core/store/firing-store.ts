@@ -1,4 +1,4 @@
-import type { Firing, Overlap } from '../firing.ts'
+import { abandonedBefore, type Firing, type Overlap } from '../firing.ts'
 import type { Recipe } from '../recipe.ts'
 import type { Occasion } from '../trigger.ts'
 import { applied } from './conditional.ts'
@@ -13,6 +13,9 @@ export interface OpenFiring extends Firing {
   /** Of a trigger's: the newest of its occasions, as it sorts. */
   readonly subject?: string
 }
+
+/** A firing that is being started, as this run: of several callers, one has it. */
+export type Starting = OpenFiring & { readonly runId: string }
 
 /** What became of it. */
 export type Outcome = Pick<Firing, 'note' | 'code' | 'sameAs'> & {
@@ -73,21 +76,35 @@ export class FiringStore {
     )
   }
 
-  /** It waits no more and is being started, as this run. False when another has done that. */
-  async claim({ origin, key }: Pick<Firing, 'origin' | 'key'>, runId: string, at: string): Promise<boolean> {
-    return applied(() =>
+  /**
+   * It waits no more and is being started, as this run. One whose caller died is gone on with, as the run that it was.
+   * Undefined when another has it, or it is decided.
+   */
+  async claim(
+    { origin, key }: Pick<Firing, 'origin' | 'key'>,
+    runId: string,
+    now: Date,
+  ): Promise<Starting | undefined> {
+    const isOurs = await applied(() =>
       this.#table.entities.firing
         .patch({ team: this.#team, origin, key })
-        .set({ status: 'starting', runId, at })
+        .set({ status: 'starting', at: now.toISOString() })
         .remove(['after', 'note', 'code'])
-        .where(({ status }, { eq }) => eq(status, 'waiting'))
+        .data(({ runId: known }, { ifNotExists }) => ifNotExists(known, runId))
+        .where(
+          ({ status, at }, { eq, lt }) =>
+            `${eq(status, 'waiting')} OR (${eq(status, 'starting')} AND ${lt(at, abandonedBefore(now))})`,
+        )
         .go(),
     )
+    // Read again: an occasion may have joined it in the last moment.
+    const firing = isOurs ? await this.get(origin, key) : undefined
+    return firing?.runId === undefined ? undefined : { ...firing, runId: firing.runId }
   }
 
   /** Puts a firing that was being started back, to wait for the end of a run: that of `after`, or any. */
   async wait(
-    { origin, key }: Firing,
+    { origin, key, runId }: Starting,
     waiting: Pick<Firing, 'after' | 'code'> & { readonly note: string },
   ): Promise<void> {
     await applied(() =>
@@ -95,13 +112,13 @@ export class FiringStore {
         .patch({ team: this.#team, origin, key })
         .set({ status: 'waiting', ...waiting })
         .remove(['runId'])
-        .where(({ status }, { eq }) => eq(status, 'starting'))
+        .where((stored, { eq }) => `${eq(stored.status, 'starting')} AND ${eq(stored.runId, runId)}`)
         .go(),
     )
   }
 
   /** Decides it. A run that was not started is not named. */
-  async decide({ origin, key }: Firing, outcome: Outcome, keepsRun: boolean): Promise<void> {
+  async decide({ origin, key, runId }: Starting, outcome: Outcome, keepsRun: boolean): Promise<void> {
     await applied(() =>
       this.#table.entities.firing
         .patch({ team: this.#team, origin, key })
@@ -115,7 +132,7 @@ export class FiringStore {
           'dueAt',
           ...(keepsRun ? [] : ['runId' as const]),
         ])
-        .where(({ status }, { eq }) => eq(status, 'starting'))
+        .where((stored, { eq }) => `${eq(stored.status, 'starting')} AND ${eq(stored.runId, runId)}`)
         .go(),
     )
   }

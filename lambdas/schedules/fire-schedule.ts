@@ -1,11 +1,11 @@
 import { ulid } from 'ulid'
 import { decideOverlap, isMissed, scheduleOrigin } from '../../core/firing.ts'
 import { RETRY_MINUTES, type Schedule } from '../../core/schedule.ts'
-import type { OpenFiring } from '../../core/store/firing-store.ts'
+import type { OpenFiring, Starting } from '../../core/store/firing-store.ts'
 import type { RunWithAttempts } from '../../core/store/run-store.ts'
 import { cancelRun } from '../cancel-run.ts'
 import { firings, runs } from '../clients.ts'
-import { type Starting, startFiring } from '../firings.ts'
+import { startFiring } from '../firings.ts'
 
 /** As many firings are looked at for the schedule's last run. */
 const LOOKED_AT = 100
@@ -41,7 +41,7 @@ export async function decideAndStart(firing: Starting): Promise<void> {
   }
 }
 
-/** Undefined when the firing is decided already, or waits. */
+/** Undefined when the firing is decided already, waits, or is begun by another that may be at work. */
 async function begin(schedule: Schedule, due: Date, now: Date): Promise<Starting | undefined> {
   const { name, recipe, whenUnchanged, overlap } = schedule
   const [origin, key] = [scheduleOrigin(name), due.toISOString()]
@@ -58,7 +58,7 @@ async function begin(schedule: Schedule, due: Date, now: Date): Promise<Starting
   }
   if (await firings.open(firing)) return firing
   const known = await firings.get(origin, key)
-  return known?.status === 'starting' && known.runId ? { ...known, runId: known.runId } : undefined
+  return known?.status === 'starting' ? firings.claim(known, firing.runId, now) : undefined
 }
 
 /** The schedule's last run before this firing, and whether another firing waits for its end. */

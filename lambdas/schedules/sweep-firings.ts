@@ -1,8 +1,9 @@
+import { ulid } from 'ulid'
 import { isDue } from '../../core/firing.ts'
 import type { RunStatus } from '../../core/run.ts'
 import type { OpenFiring } from '../../core/store/firing-store.ts'
 import { firings, runs } from '../clients.ts'
-import { claim, type Starting, startFiring } from '../firings.ts'
+import { startFiring } from '../firings.ts'
 import { logger } from '../logger.ts'
 import { decideAndStart } from './fire-schedule.ts'
 
@@ -24,14 +25,10 @@ export async function sweepFirings(now: Date): Promise<void> {
 async function sweep(firing: OpenFiring, now: Date): Promise<void> {
   const status = await statusOf(firing.after)
   if (!isDue(firing, now, () => status)) return
-  const begun = firing.status === 'waiting' ? await claim(firing) : withRun(firing)
+  const begun = await firings.claim(firing, ulid(), now)
   if (!begun) return
   // A schedule's may have stopped before it was decided whether it may start, or waited for a place meanwhile.
   await (begun.overlap === undefined ? startFiring(begun) : decideAndStart(begun))
-}
-
-function withRun({ runId, ...firing }: OpenFiring): Starting | undefined {
-  return runId === undefined ? undefined : { ...firing, runId }
 }
 
 async function statusOf(runId: string | undefined): Promise<RunStatus | undefined> {

@@ -177,8 +177,8 @@ describe('a firing', () => {
     for (const name of Object.keys(away)) await deployment.setVariable('SchedulesFire', name, undefined)
     // Without the Hub it would wait for ever.
     await eventually('it is given up', async () => {
-      await firings.claim(waiting, ulid(), new Date().toISOString())
-      await firings.decide(waiting, { status: 'refused', note: 'Given up' }, false)
+      const claimed = await firings.claim(waiting, ulid(), new Date())
+      if (claimed) await firings.decide(claimed, { status: 'refused', note: 'Given up' }, false)
       return (await read(6.5))?.status === 'refused' || undefined
     })
   })
