@@ -17,12 +17,21 @@ export const firingSchema = z.object({
   note: z.string().optional().describe('Why there is no run, or not yet'),
   code: z.string().optional().describe("The error's, where the run was refused, or waits for it to pass"),
   sameAs: z.string().optional().describe('Skipped: the run whose inputs are still all there is'),
-  after: z.string().optional().describe("Waiting: for this run's end"),
+  after: z.string().optional().describe("Waiting: for this run's end; skipped: this run had not ended"),
   dueAt: z.string().optional().describe('Waiting: until then'),
 })
 export type Firing = z.output<typeof firingSchema>
 
 export const scheduleOrigin = (name: string) => `schedule.${name}`
+
+/** The runs that firings name, the newest first: ids of runs sort by time. */
+export function runsNamed(firings: readonly Firing[]): readonly string[] {
+  const named = firings.flatMap(({ runId, sameAs, after }) => [runId, sameAs, after])
+  return [...new Set(named)]
+    .filter((id) => id !== undefined)
+    .sort()
+    .reverse()
+}
 
 export type Overlap = 'skip' | 'queue' | 'cancel-previous'
 

@@ -2,6 +2,7 @@ import { ulid } from 'ulid'
 import { inBucket } from '../core/deployed-recipe.ts'
 import { type ErrorCode, RoslinError } from '../core/errors.ts'
 import { isUnchanged, UNCHANGED } from '../core/fingerprint.ts'
+import { runsNamed } from '../core/firing.ts'
 import { hasEnded } from '../core/run.ts'
 import type { OpenFiring, Starting } from '../core/store/firing-store.ts'
 import { firings, runs } from './clients.ts'
@@ -61,10 +62,9 @@ async function unchangedSince({ origin, key, runId = '' }: OpenFiring, recipe: O
 }
 
 async function lastSuccess(origin: string, before: string) {
-  for (const { key, runId, sameAs } of await firings.newest(origin, LOOKED_AT)) {
-    const candidate = sameAs ?? runId
-    if (key >= before || !candidate) continue
-    const run = (await runs.get(candidate))?.run
+  const earlier = (await firings.newest(origin, LOOKED_AT)).filter(({ key }) => key < before)
+  for (const runId of runsNamed(earlier)) {
+    const run = (await runs.get(runId))?.run
     if (run?.status === 'succeeded') return run
   }
   return undefined

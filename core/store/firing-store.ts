@@ -18,7 +18,7 @@ export interface OpenFiring extends Firing {
 export type Starting = OpenFiring & { readonly runId: string }
 
 /** What became of it. */
-export type Outcome = Pick<Firing, 'note' | 'code' | 'sameAs'> & {
+export type Outcome = Pick<Firing, 'note' | 'code' | 'sameAs' | 'after'> & {
   readonly status: 'started' | 'skipped' | 'refused' | 'missed'
 }
 
@@ -128,7 +128,6 @@ export class FiringStore {
           'recipe',
           'whenUnchanged',
           'overlap',
-          'after',
           'dueAt',
           ...(keepsRun ? [] : ['runId' as const]),
         ])

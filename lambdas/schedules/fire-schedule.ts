@@ -1,5 +1,6 @@
 import { ulid } from 'ulid'
-import { decideOverlap, isMissed, scheduleOrigin } from '../../core/firing.ts'
+import { decideOverlap, isMissed, runsNamed, scheduleOrigin } from '../../core/firing.ts'
+import { hasEnded } from '../../core/run.ts'
 import { RETRY_MINUTES, type Schedule } from '../../core/schedule.ts'
 import type { OpenFiring, Starting } from '../../core/store/firing-store.ts'
 import type { RunWithAttempts } from '../../core/store/run-store.ts'
@@ -27,7 +28,15 @@ export async function decideAndStart(firing: Starting): Promise<void> {
   const { last, isOneWaiting } = await before(firing)
   switch (decideOverlap(firing.overlap ?? 'skip', last?.run.status, isOneWaiting)) {
     case 'skip':
-      return firings.decide(firing, { status: 'skipped', note: overlapNote(last, isOneWaiting) }, false)
+      return firings.decide(
+        firing,
+        {
+          status: 'skipped',
+          note: overlapNote(last, isOneWaiting),
+          ...(last && !hasEnded(last.run.status) && { after: last.run.runId }),
+        },
+        false,
+      )
     case 'wait':
       return firings.wait(firing, {
         after: last?.run.runId ?? '',
@@ -64,11 +73,19 @@ async function begin(schedule: Schedule, due: Date, now: Date): Promise<Starting
 /** The schedule's last run before this firing, and whether another firing waits for its end. */
 async function before({ origin, key }: OpenFiring) {
   const earlier = (await firings.newest(origin, LOOKED_AT)).filter((firing) => firing.key !== key)
-  const runId = earlier.find((firing) => firing.runId !== undefined)?.runId
   return {
-    last: runId === undefined ? undefined : await runs.get(runId),
+    last: await newestStored(runsNamed(earlier)),
     isOneWaiting: earlier.some(({ status }) => status === 'waiting'),
   }
+}
+
+/** A firing that is being started names a run that may never be stored. */
+async function newestStored(runIds: readonly string[]): Promise<RunWithAttempts | undefined> {
+  for (const runId of runIds) {
+    const run = await runs.get(runId)
+    if (run) return run
+  }
+  return undefined
 }
 
 function overlapNote(last: RunWithAttempts | undefined, isOneWaiting: boolean): string {

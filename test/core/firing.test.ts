@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fingerprint, isUnchanged } from '../../core/fingerprint.ts'
-import { decideOverlap, type Firing, isDue, isMissed } from '../../core/firing.ts'
+import { decideOverlap, type Firing, isDue, isMissed, runsNamed } from '../../core/firing.ts'
 import { makePlan, type PinnedInputs } from '../../core/plan.ts'
 import { deployment, pinned, recipe } from '../support/recipes.ts'
 
@@ -28,16 +28,34 @@ describe('a firing while the last run has not ended', () => {
   })
 })
 
+const firing = (fields: Partial<Firing>): Firing => ({
+  origin: 'schedule.nightly',
+  key: '1',
+  status: 'waiting',
+  at: '2026-11-24T11:00:00Z',
+  startedBy: { kind: 'schedule', name: 'nightly', scheduledAt: '1' },
+  ...fields,
+})
+
+describe('runs that firings name', () => {
+  it('are sorted by when each was begun: one that waited has its run later than those that it made skip', () => {
+    const firings = [
+      firing({ key: '4', status: 'skipped', after: 'A' }),
+      firing({ key: '3', status: 'skipped', after: 'A' }),
+      firing({ key: '2', status: 'started', runId: 'B' }),
+      firing({ key: '1', status: 'started', runId: 'A' }),
+    ]
+    expect(runsNamed(firings)).toEqual(['B', 'A'])
+  })
+
+  it('are there for whatever reason they are named', () => {
+    expect(runsNamed([firing({}), firing({ status: 'skipped', sameAs: 'A' })])).toEqual(['A'])
+    expect(runsNamed([firing({})])).toEqual([])
+  })
+})
+
 describe('an open firing', () => {
   const now = new Date('2026-11-24T12:00:00Z')
-  const firing = (fields: Partial<Firing>): Firing => ({
-    origin: 'schedule.nightly',
-    key: '1',
-    status: 'waiting',
-    at: '2026-11-24T11:00:00Z',
-    startedBy: { kind: 'schedule', name: 'nightly', scheduledAt: '1' },
-    ...fields,
-  })
 
   it('goes on when the run that it waits for has ended, or is not there', () => {
     expect(isDue(firing({ after: 'R' }), now, () => 'training')).toBe(false)

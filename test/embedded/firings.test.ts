@@ -146,6 +146,43 @@ describe('a firing that several callers find at once', () => {
   })
 })
 
+describe('a firing while a run of its schedule goes on', () => {
+  beforeEach(() => {
+    process.env.CONCURRENT_RUNS = '20'
+  })
+
+  it('is skipped, however many were before it, and names the run', async () => {
+    const base = Date.now()
+    const fire = async (minute: number) => {
+      const due = new Date(base + minute * 60_000)
+      await fireSchedule(schedule, due, due)
+      return clients.firings.get('schedule.busy', due.toISOString())
+    }
+    const first = await fire(0)
+    expect(first?.status).toBe('started')
+    // One more than are looked at.
+    for (let minute = 1; minute <= 101; minute++) {
+      expect(await fire(minute)).toMatchObject({ status: 'skipped', after: first?.runId })
+    }
+    await endRun(first?.runId ?? '')
+    const next = await fire(102)
+    expect(next?.status).toBe('started')
+    expect(startedRuns()).toEqual([first?.runId, next?.runId])
+  })
+
+  it('is skipped though the caller of another died before its run was stored', async () => {
+    const due = at(0)
+    await fireSchedule(schedule, due, due)
+    const key = at(1).toISOString()
+    await openFiring({ origin: 'schedule.busy', key, status: 'starting', runId: ulid() })
+    const later = at(2)
+    await fireSchedule(schedule, later, later)
+    expect(await clients.firings.get('schedule.busy', later.toISOString())).toMatchObject({
+      status: 'skipped',
+    })
+  })
+})
+
 describe('a firing whose caller died', () => {
   it('is gone on with as the same run, by the next delivery or the sweep', async () => {
     process.env.CONCURRENT_RUNS = '2'
