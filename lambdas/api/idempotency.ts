@@ -9,8 +9,8 @@ import { variable } from '../environment.ts'
 import { problem } from './problem.ts'
 
 /**
- * Answers a POST once: the same key and body have the same answer for 24 hours. What a fault of ours or too many runs prevented
- * may be tried again under its key.
+ * Answers a POST once: the same key and body have the same answer for 24 hours. What a fault of ours prevented, and what is
+ * answered with when to try again, may be tried again under its key.
  */
 export async function once(
   context: Context,
@@ -49,8 +49,8 @@ export function identify(): RequestIdentity {
 }
 
 async function keep(request: KeyedRequest, lockedUntil: number, response: Response): Promise<Response> {
-  const { status } = response
-  if (status >= 500 || status === 429) await requests.release(request, lockedUntil)
+  const { status, headers } = response
+  if (status >= 500 || headers.has('retry-after')) await requests.release(request, lockedUntil)
   else await requests.finish(request, lockedUntil, { status, body: await response.clone().text() })
   return response
 }

@@ -5,11 +5,10 @@ import { remainingUsd, stepToBeginWith } from '../../core/resume.ts'
 import { hasEnded } from '../../core/run.ts'
 import type { Run } from '../../core/store/run-store.ts'
 import { cancelRun as cancel } from '../cancel-run.ts'
-import { ledger } from '../clients.ts'
 import { deployment } from '../environment.ts'
 import { planRecipe } from '../pinning.ts'
 import { readPlan } from '../s3-json.ts'
-import { startFlow, termsOf } from '../start-run.ts'
+import { reopenRun, startFlow, termsOf, wasNotStarted } from '../start-run.ts'
 import { detail, found } from './runs.ts'
 import type { Handlers } from './serve.ts'
 
@@ -34,8 +33,8 @@ const cancelRun: Handlers['cancelRun'] = async ({ params, body: { now } }) => {
 const resumeRun: Handlers['resumeRun'] = async ({ params, body, request }) => {
   const { limits: changed, from: wanted } = body
   const { run, attempts } = await found(params.runId)
-  // This very request has reopened it, and died before it was answered.
-  if (run.reopenedBy === request.id) {
+  // This very request has reopened it, and died before it was answered. What could not be started is reopened once more.
+  if (run.reopenedBy === request.id && !wasNotStarted(run)) {
     if (!hasEnded(run.status)) await startFlow(run)
     return detail(run.runId)
   }
@@ -55,9 +54,7 @@ const resumeRun: Handlers['resumeRun'] = async ({ params, body, request }) => {
     note: `Resumed with ${from}.`,
     at: new Date().toISOString(),
   }
-  const reopened = await ledger.reopen(run, reopening, terms)
-  if (!reopened) mayGoOn((await found(run.runId)).run)
-  else await startFlow({ runId: run.runId, execution: run.execution + 1 })
+  if (!(await reopenRun(run, reopening, terms))) mayGoOn((await found(run.runId)).run)
   return detail(run.runId)
 }
 

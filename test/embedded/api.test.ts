@@ -124,6 +124,24 @@ describe('a POST with an Idempotency-Key', () => {
     expect((await deployment.ended(runId)).execution).toBe(1)
   })
 
+  it('goes through once it can where it was answered with when to send it again', async () => {
+    const stopping = { runId: ulid(), team: 'demo', createdAt: new Date().toISOString() }
+    const { runId } = stopping
+    const own = parseRecipe(await deployment.recipe('', { name: 'stopping' }))
+    await ledger.open({ ...stopping, recipe: own }, { usd: 1, monthlyLimitUsd: undefined })
+    await runs.advance(runId, { status: 'failed', at: new Date().toISOString(), moment: {} })
+    const key = newKey()
+    const early = await post(`/v1/runs/${runId}/resume`, {}, key)
+    expect([early.status, early.headers.get('retry-after')]).toEqual([409, '30'])
+    expect(await early.json()).toMatchObject({ code: 'RUN_STILL_STOPPING' })
+    const stored = await runs.get(runId)
+    if (!stored) throw new Error('no run')
+    await ledger.settle(stored.run, 0)
+    const later = await post(`/v1/runs/${runId}/resume`, {}, key)
+    expect([later.status, await later.json()]).toMatchObject([200, { runId, execution: 1 }])
+    expect((await deployment.ended(runId)).status).toBe('succeeded')
+  })
+
   it('keeps what was answered for a day, and in upper and lower case apart', async () => {
     const request = { team: 'demo', key: newKey(), hash: 'a' }
     const identity = { id: ulid(), at: new Date().toISOString() }
