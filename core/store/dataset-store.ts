@@ -27,7 +27,8 @@ export class DatasetStore {
       // Another file took the number between the query and the write: look again.
       if (!created) continue
       const found = own ?? next
-      await this.#touch(found.name, found.createdAt, found.version)
+      await this.#touch(found.name, found.createdAt)
+      await this.#raise(found.name, found.version)
       return found
     }
   }
@@ -61,13 +62,27 @@ export class DatasetStore {
     return data.map(withoutTeam)
   }
 
-  async #touch(name: string, updatedAt: string, version?: number): Promise<void> {
+  /** Something arrived. Files are not looked at in the order in which they came. */
+  async #touch(name: string, updatedAt: string): Promise<void> {
     await applied(() =>
       this.#table.entities.dataset
-        .upsert({ team: this.#team, name, updatedAt, ...(version !== undefined && { version }) })
+        .upsert({ team: this.#team, name, updatedAt })
         .where(
           ({ updatedAt: current }, { lte, notExists }) =>
             `${notExists(current)} OR ${lte(current, updatedAt)}`,
+        )
+        .go(),
+    )
+  }
+
+  /** Of a data set that is there. */
+  async #raise(name: string, version: number): Promise<void> {
+    await applied(() =>
+      this.#table.entities.dataset
+        .patch({ team: this.#team, name })
+        .set({ version })
+        .where(
+          ({ version: current }, { lt, notExists }) => `${notExists(current)} OR ${lt(current, version)}`,
         )
         .go(),
     )
