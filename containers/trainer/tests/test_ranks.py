@@ -1,5 +1,6 @@
 """Several ranks for real, on the CPU: DeepSpeed and PyTorch's own, against PyTorch in one process."""
 
+import gzip
 import itertools
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 import torch.distributed as distributed
 from conftest import ROWS, Child, Run, child_environment
 
-from roslin_trainer import build_engine, host
+from roslin_trainer import build_engine, host, raw_series
 from roslin_trainer.checkpoint import CheckpointStore
 from roslin_trainer.compat import TORCH
 from roslin_trainer.engine import TorchEngine
@@ -96,6 +97,8 @@ def start_rank(rank: int, port: int, runs: dict[str, Run]) -> Child:
 def train_all(runs: dict[str, Run]) -> int:
     # Whatever this machine's processor does in one instruction.
     host.has_bf16 = lambda: True
+    # As in a long run: each rank would come to write in the middle of training.
+    raw_series.ROWS_IN_MEMORY = 2
     for name, run in runs.items():
         inputs = Inputs(run.root / "scratch")
         if name.endswith("resumed"):
@@ -170,6 +173,13 @@ def test_two_ranks_in_bf16_train_nearly_as_one_process_in_fp32(trained, make_run
     assert one.step("train") == 0
     found, expected = (run.json("metrics.json")["series"]["loss"] for run in (trained["bf16"], one))
     assert found != expected and found == pytest.approx(expected, rel=2e-2)
+
+
+@pytest.mark.parametrize("name", ["data parallel", "zero2"])
+def test_two_ranks_leave_one_raw_series_with_every_step_once(trained, name):
+    with gzip.open(trained[name].folder / "metrics" / "series-0001.jsonl.gz", "rt") as file:
+        steps = [json.loads(line)["step"] for line in file]
+    assert steps == list(range(1, trained[name].json("metrics.json")["totalSteps"] + 1))
 
 
 def start_machine(run: Run, name: str, ranks: int, **environment: str) -> Child:

@@ -106,8 +106,9 @@ class Metrics:
         steps_per_epoch: int,
         epochs: int,
         budget: Budget,
-        raw: RawSeries,
+        raw: RawSeries | None,
     ):
+        """`raw` is the first rank's alone: all ranks of a machine share its scratch disk."""
         self._folder = folder
         self._budget = budget
         self._raw = raw
@@ -149,16 +150,18 @@ class Metrics:
             self._recent.append(numbers)
             columns = numbers.columns(self._step)
             self._series.add(*columns.values())
-            row = {name: _finite(_six_digits(value)) for name, value in columns.items()}
-            # Whole, whatever its digits: it says which step the row is of.
-            self._raw.add({**row, "step": self._step})
+            if self._raw:
+                row = {name: _finite(_six_digits(value)) for name, value in columns.items()}
+                # Whole, whatever its digits: it says which step the row is of.
+                self._raw.add({**row, "step": self._step})
 
     def skip_step(self) -> None:
         """A step that left the weights as they were, because its loss was no number."""
         with self._lock:
             self._step += 1
             self._skipped_steps += 1
-            self._raw.add({"step": self._step, "loss": None})
+            if self._raw:
+                self._raw.add({"step": self._step, "loss": None})
 
     def raw_upload(self) -> Callable[[], None]:
         with self._lock:

@@ -72,7 +72,7 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
         steps_per_epoch,
         plan.training.epochs,
         budget,
-        RawSeries(run_folder, inputs.scratch),
+        RawSeries(run_folder, inputs.scratch) if engine.rank == 0 else None,
     )
     saver = CheckpointSaver(
         engine,
