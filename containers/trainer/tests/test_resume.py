@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
 from conftest import ROWS, Run
@@ -103,15 +104,19 @@ def test_run_killed_at_a_random_step_resumes_exactly(make_run, monkeypatch, meth
     assert list((run.root / "scratch").iterdir()) == []
 
 
-def test_half_written_or_damaged_checkpoint_is_not_resumed_from(make_run, capsys):
+def changed(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+@pytest.mark.parametrize("damage", [changed, Path.unlink])
+def test_half_written_or_damaged_checkpoint_is_not_resumed_from(make_run, capsys, damage):
     training = {"method": "lora", "epochs": 3, "keepEpochs": [1, 2, 3]}
     alone = train_alone(make_run, training)
     run = make_run(name="damaged", training=training)
     run.step("prepare"), run.step("train")
     checkpoints = run.folder / "checkpoints"
     (checkpoints / "epoch-0003" / "manifest.json").unlink()
-    damaged = checkpoints / "epoch-0002" / "adapter_model.safetensors"
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    damage(checkpoints / "epoch-0002" / "adapter_model.safetensors")
     before = (checkpoints / "epoch-0001/manifest.json").stat().st_mtime_ns
     (run.root / "models/test/01TEST/manifest.json").unlink()
     assert run.step("train") == 0

@@ -12,8 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from roslin_trainer import manifest, s3_download, storage
+from roslin_trainer.checkpoint import CheckpointStore, epoch_name
+from roslin_trainer.checkpoint_parts import Parts
 from roslin_trainer.host import LOWEST_PRIORITY, MIB
 from roslin_trainer.manifest import (
     DamagedFolder,
@@ -118,6 +121,36 @@ def test_manifest_comes_last_and_guards_the_files(folder, tmp_path):
     folder.write("weights", b"x" * 1000)
     with pytest.raises(DamagedFolder, match="weights"):
         fetch_folder(folder, manifest, tmp_path / "again")
+    folder.delete(["weights"])
+    with pytest.raises(DamagedFolder, match="weights"):
+        fetch_folder(folder, manifest, tmp_path / "gone")
+
+
+def test_a_checkpoint_that_lacks_a_file_is_left_aside(folder, tmp_path):
+    store = CheckpointStore(folder, frozenset((1, 2)))
+    for epoch in (1, 2):
+        local = tmp_path / epoch_name(epoch)
+        (local / "state").mkdir(parents=True)
+        (local / "weights").write_bytes(b"w" * epoch)
+        (local / "state" / "torch.pt").write_bytes(b"o")
+        store.commit(local, epoch_name(epoch), epoch, Parts(node_count=1, attempt=1))
+    folder.delete(["checkpoints/epoch-0002/state/torch.pt"])
+    fetched = store.fetch_newest(tmp_path / "fetched")
+    assert (fetched / "weights").read_bytes() == b"w"
+    assert b"state/torch.pt" in folder.read("checkpoints/epoch-0002/damaged")
+    assert [checkpoint.name for checkpoint in store.complete()] == ["epoch-0001"]
+
+
+def test_a_file_that_is_replaced_while_it_comes_is_not_the_one_that_was_there(s3, tmp_path, monkeypatch):
+    folder = open_folder(f"s3://{BUCKET}/replaced/")
+    folder.write("weights", b"w")
+
+    def replaced(*_):
+        raise ClientError({"Error": {"Code": "412"}}, "GetObject")
+
+    monkeypatch.setattr(s3_download.S3Downloads, "_read_part", replaced)
+    with pytest.raises(FileNotFoundError, match="replaced/weights"):
+        folder.download("weights", tmp_path / "weights")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux alone")

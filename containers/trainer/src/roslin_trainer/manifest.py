@@ -16,7 +16,7 @@ HASH_THREADS = 2
 
 
 class DamagedFolder(Exception):
-    """A file is not the one its manifest names."""
+    """A file is not the one its manifest names, or not there."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,9 @@ def fetch_folder(
         if describe(path, target / path) != files[path]:
             raise DamagedFolder(f"{folder.uri}{path} is not the file its manifest names")
 
-    # One file is hashed while others still come.
-    download_files(folder, list(files), target, check)
+    try:
+        # One file is hashed while others still come.
+        download_files(folder, list(files), target, check)
+    except FileNotFoundError as error:
+        raise DamagedFolder(f"a file of the manifest of {folder.uri} is not there: {error}") from error
     return target

@@ -23,6 +23,9 @@ from roslin_trainer.s3_download import CONNECTIONS, S3Downloads
 
 PARALLEL_FILES = 4
 PROBE = "preflight"
+# S3's answers for an object that is not there; the numbers are those that come without a body.
+MISSING_CODES = frozenset(("NoSuchKey", "404"))
+REPLACED_CODES = frozenset(("PreconditionFailed", "412"))
 UPLOAD = TransferConfig(
     multipart_threshold=64 * MIB, multipart_chunksize=16 * MIB, max_concurrency=CONNECTIONS
 )
@@ -46,7 +49,8 @@ class Folder(Protocol):
 
     def upload(self, source: Path, path: str) -> None: ...
 
-    def download(self, path: str, target: Path) -> None: ...
+    def download(self, path: str, target: Path) -> None:
+        """Raises FileNotFoundError where there is no such file, or another takes its place meanwhile."""
 
     def probe_write(self) -> None:
         """Raises as `write` would where it may not; leaves nothing, and needs no right to delete."""
@@ -121,7 +125,7 @@ class S3Folder:
         try:
             return s3_client().get_object(Bucket=self.bucket, Key=self.prefix + path)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            if error.response["Error"]["Code"] in MISSING_CODES:
                 return None
             raise
 
@@ -132,7 +136,12 @@ class S3Folder:
         _uploads(s3_client()).upload_file(str(source), self.bucket, self.prefix + path)
 
     def download(self, path: str, target: Path) -> None:
-        _downloads(s3_client()).download(self.bucket, self.prefix + path, target)
+        try:
+            _downloads(s3_client()).download(self.bucket, self.prefix + path, target)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING_CODES | REPLACED_CODES:
+                raise FileNotFoundError(f"{self.uri}{path}: {error}") from error
+            raise
 
     def probe_write(self) -> None:
         # An upload in parts needs the rights of any other, on bucket and key, and can be called off.
