@@ -103,6 +103,9 @@ def train_all(runs: dict[str, Run]) -> int:
         inputs = Inputs(run.root / "scratch")
         if name.endswith("resumed"):
             stop_and_fetch(run, inputs)
+            refuse_zero2(run, inputs)
+            # By itself it would keep the whole state on each rank, as "data parallel" does.
+            set_sharding(run, "auto")
         with pytest.MonkeyPatch.context() as patch:
             if name == "data parallel":
                 patch.setattr(TorchEngine, "pack_tokens", SMALL_PACK_TOKENS)
@@ -134,6 +137,22 @@ def stop_and_fetch(run: Run, inputs: Inputs) -> None:
             train_as_rank(run, inputs, stop)
     if distributed.get_rank() == 0:
         CheckpointStore(open_folder(run.plan.run_uri), run.plan.keep_epochs).fetch_newest(inputs.checkpoint)
+    distributed.barrier()
+
+
+def refuse_zero2(run: Run, inputs: Inputs) -> None:
+    set_sharding(run, "zero2")
+    with pytest.raises(TrainerError, match="written with sharding zero3, 2 CPU ranks") as raised:
+        train_as_rank(run, inputs, StopSignal())
+    assert raised.value.code == "CHECKPOINT_LAYOUT_DIFFERS"
+
+
+def set_sharding(run: Run, kind: str) -> None:
+    """The first rank writes the plan, and none reads it meanwhile."""
+    distributed.barrier()
+    if distributed.get_rank() == 0:
+        run.content["recipe"]["training"]["sharding"] = kind
+        run.write()
     distributed.barrier()
 
 
@@ -216,6 +235,20 @@ def test_two_ranks_in_bf16_resume_bitwise(trained):
     for column in ("step", "loss", "gradientNorm"):
         assert found["series"][column] == expected["series"][column]
     assert found["heldOutLoss"] == expected["heldOutLoss"]
+
+
+def test_a_resume_takes_the_sharding_that_wrote_the_checkpoint(trained):
+    log = (trained["lora"].root / "rank-0.log").read_text()
+    assert "it reads the state of the checkpoint, which zero3 wrote" in log
+
+
+@pytest.mark.parametrize("name", ["data parallel", "zero2"])
+def test_one_process_does_not_go_on_from_the_state_of_two_ranks(trained, name):
+    run = trained[name]
+    assert run.step("train") == 10
+    error = run.json("error.json")
+    assert error["code"] == "CHECKPOINT_LAYOUT_DIFFERS"
+    assert "2 CPU ranks and precision fp32; this job has sharding none, 1 CPU rank" in error["message"]
 
 
 def test_killed_supervisor_leaves_no_orphans_and_the_run_resumes_bitwise(trained, make_run):

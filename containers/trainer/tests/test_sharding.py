@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from roslin_trainer.errors import TrainerError
+from roslin_trainer.layout import Layout
 from roslin_trainer.sharding import Machine, ModelSize, Wanted, choose_sharding, zero_config
 
 GB = 10**9
@@ -98,6 +99,32 @@ def test_the_recipe_overrides_the_estimate():
     too_large = choose_sharding(GPT_J, machine(8, 32), wanted(sharding="none"))
     assert (too_large.kind, too_large.gradient_checkpointing, too_large.pack_tokens) == ("none", True, 1024)
     assert "as the recipe says, although by the estimate" in too_large.reason
+
+
+def written(kind: str) -> Layout:
+    return Layout(kind, 8, "cuda", "bf16")
+
+
+def test_a_resume_takes_the_kind_that_wrote_the_checkpoint():
+    for kind in ("zero2", "zero3"):
+        found = choose_sharding(PYTHIA_1B, machine(8, 40), wanted(), written(kind))
+        assert found.kind == kind
+        assert found.reason.endswith(f"it reads the state of the checkpoint, which {kind} wrote")
+
+
+def test_a_resume_takes_another_kind_that_reads_the_state_where_its_own_does_not_fit():
+    assert choose_sharding(GPT_J, machine(8, 36), wanted(), written("none")).kind == "zero2"
+    assert choose_sharding(GPT_J, machine(8, 14), wanted(), written("zero3")).kind == "zero3-offload"
+
+
+def test_a_resume_whose_state_fits_in_no_kind_that_reads_it_needs_more_memory():
+    assert choose_sharding(GPT_J, machine(8, 24), wanted()).kind == "zero3"
+    with pytest.raises(TrainerError) as raised:
+        choose_sharding(GPT_J, machine(8, 24), wanted(), written("zero2"))
+    assert raised.value.code == "GPU_MEMORY_TOO_SMALL"
+    assert "do not fit 8 × 24 GB, spread so that the state of the checkpoint is read, which zero2 wrote" in (
+        raised.value.message
+    )
 
 
 def test_packs_are_no_longer_than_what_a_gpu_reads_in_a_step():

@@ -9,6 +9,7 @@ from roslin_trainer import host
 from roslin_trainer.attention import attention_for, why_padded
 from roslin_trainer.data_parallel_engine import DataParallelEngine
 from roslin_trainer.engine import Engine, TorchEngine
+from roslin_trainer.layout import Layout, check_layout
 from roslin_trainer.log import log
 from roslin_trainer.model import (
     choose_dtype,
@@ -18,33 +19,44 @@ from roslin_trainer.model import (
     load_config,
     load_model,
     model_size,
+    precision_of,
     with_adapters,
 )
-from roslin_trainer.plan import Plan
+from roslin_trainer.plan import Plan, Training
 from roslin_trainer.preflight.communication import check_communication
 from roslin_trainer.sharding import Machine, Sharding, Wanted, choose_sharding
 from roslin_trainer.tokens import TokenRow
 from roslin_trainer.wide_products import are_products_wide
 
 
-def torch_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
-    """For one process on a CPU, where memory is plenty beside what a CPU trains in reasonable time."""
+def torch_engine(
+    plan: Plan, base: Path, checkpoint: Path | None, written: Layout | None, any_row: TokenRow
+) -> Engine:
+    """For one process on a CPU, where memory is plenty beside what a CPU trains in reasonable time.
+
+    `written` is the layout of the checkpoint's state. Raises TrainerError CHECKPOINT_LAYOUT_DIFFERS.
+    """
     dtype = choose_dtype(plan.training.precision)
+    check_layout(written, Layout("none", 1, "cpu", precision_of(dtype)))
     model = _load(plan, base, checkpoint, torch.float32, plan.training.gradient_checkpointing == "on")
     _announce(plan, model, "PyTorch", dtype)
     return TorchEngine(model, plan.training, dtype)
 
 
-def rank_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenRow) -> Engine:
-    """For a rank under torchrun. Raises TrainerError GPU_MEMORY_TOO_SMALL."""
+def rank_engine(
+    plan: Plan, base: Path, checkpoint: Path | None, written: Layout | None, any_row: TokenRow
+) -> Engine:
+    """For a rank under torchrun. Raises TrainerError GPU_MEMORY_TOO_SMALL or CHECKPOINT_LAYOUT_DIFFERS."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     check_communication(lambda: torch.distributed.init_process_group(backend))
     training = plan.training
     dtype = choose_dtype(training.precision)
+    _check_rank_layout(written, training, dtype)
     size = model_size(load_config(base, plan.base_model.source), training)
-    sharding = choose_sharding(size, this_machine(), Wanted.by(training, torch.finfo(dtype).bits // 8))
+    wanted = Wanted.by(training, torch.finfo(dtype).bits // 8)
+    sharding = choose_sharding(size, this_machine(), wanted, written)
     if torch.distributed.get_rank() == 0:
         log(sharding.reason)
     if sharding.kind == "none" and not torch.cuda.is_available():
@@ -52,6 +64,15 @@ def rank_engine(plan: Plan, base: Path, checkpoint: Path | None, any_row: TokenR
         _announce(plan, model, "PyTorch", dtype)
         return DataParallelEngine(model, training, dtype)
     return _deepspeed_engine(plan, base, checkpoint, dtype, sharding, any_row)
+
+
+def _check_rank_layout(written: Layout | None, training: Training, dtype: torch.dtype) -> None:
+    if written:
+        # `auto` takes a kind that reads the state.
+        kind = written.sharding if training.sharding == "auto" else training.sharding
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        world_size = torch.distributed.get_world_size()
+        check_layout(written, Layout(kind, world_size, device, precision_of(dtype)))
 
 
 def _deepspeed_engine(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from roslin_trainer.checkpoint_parts import Parts
+from roslin_trainer.layout import Layout
 from roslin_trainer.log import log
 from roslin_trainer.manifest import (
     MANIFEST,
@@ -40,11 +41,15 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands: optimizer steps done, the metrics up to there, and the time that it took."""
+    """Where training stands: optimizer steps done, the metrics up to there, and the time that it took.
+
+    `layout` is that of the state beside it, None in older checkpoints.
+    """
 
     step: int
     metrics: dict
     elapsed_seconds: float
+    layout: Layout | None = None
 
 
 def epoch_name(epoch: int) -> str:
@@ -78,7 +83,9 @@ def write_position(folder: Path, position: Position) -> None:
 
 
 def read_position(folder: Path) -> Position:
-    return Position(**json.loads((folder / POSITION_FILE).read_text()))
+    value = json.loads((folder / POSITION_FILE).read_text())
+    layout = value.pop("layout", None)
+    return Position(**value, layout=Layout(**layout) if layout else None)
 
 
 class CheckpointStore:

@@ -21,9 +21,9 @@ class DataParallelEngine(TorchEngine):
     """
 
     def __init__(self, model, training: Training, dtype: torch.dtype):
-        super().__init__(model, training, dtype)
         self.rank = distributed.get_rank()
         self.world_size = distributed.get_world_size()
+        super().__init__(model, training, dtype)
         self._sum = gradient_sum(sum(weight.numel() for weight in self._weights))
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:

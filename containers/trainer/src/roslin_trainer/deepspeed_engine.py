@@ -11,8 +11,9 @@ from roslin_trainer.collectives import sum_over_ranks
 from roslin_trainer.compat import has_fused_adam
 from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE
 from roslin_trainer.host import keep_freed_memory
+from roslin_trainer.layout import Layout
 from roslin_trainer.loss import SupervisedLoss
-from roslin_trainer.model import save_weights
+from roslin_trainer.model import precision_of, save_weights
 from roslin_trainer.packing import collate_for, reads_packs
 from roslin_trainer.plan import Training
 from roslin_trainer.sharding import Sharding, zero_config
@@ -42,6 +43,7 @@ class DeepSpeedEngine:
             config=deepspeed_config(training, dtype, sharding.kind),
         )
         self.device = self._engine.device
+        self.layout = Layout(sharding.kind, self.world_size, self.device.type, precision_of(dtype))
         if self.device.type == "cpu":
             keep_freed_memory()
 

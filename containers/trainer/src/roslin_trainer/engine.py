@@ -8,8 +8,9 @@ import torch
 from roslin_trainer.batches import Batch
 from roslin_trainer.compat import has_fused_adam
 from roslin_trainer.host import keep_freed_memory
+from roslin_trainer.layout import Layout
 from roslin_trainer.loss import SupervisedLoss
-from roslin_trainer.model import save_weights
+from roslin_trainer.model import precision_of, save_weights
 from roslin_trainer.packing import collate_for, reads_packs
 from roslin_trainer.plan import Training
 from roslin_trainer.tokens import TokenRow
@@ -28,6 +29,8 @@ class Engine(Protocol):
     device: torch.device
     rank: int
     world_size: int
+    layout: Layout
+    """Of the state that `save_state` writes."""
     pack_tokens: int
     """How many tokens fit one call of `accumulate`; a longer row comes alone."""
     is_padded: bool
@@ -81,6 +84,7 @@ class TorchEngine:
         self.device = torch.device("cpu")
         self._model = model.train()
         self._dtype = dtype
+        self.layout = Layout("none", self.world_size, self.device.type, precision_of(dtype))
         self._loss = SupervisedLoss(model)
         self._computed_tokens = 0
         self._collate = collate_for(model)

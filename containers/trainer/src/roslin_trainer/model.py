@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
 def quiet_libraries() -> None:
     """A log of a step is for people: no progress bars, no advice for developers."""
     transformers_logging.set_verbosity_error()
@@ -153,7 +156,12 @@ def choose_dtype(precision: str) -> torch.dtype:
     else:
         processor = Processor.cpu(host.has_bf16())
     resolved, _ = resolve_precision(precision, processor)
-    return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[resolved]
+    return DTYPES[resolved]
+
+
+def precision_of(dtype: torch.dtype) -> str:
+    """In the recipe's words."""
+    return next(name for name, each in DTYPES.items() if each == dtype)
 
 
 def with_adapters(model: PreTrainedModel, training: Training, source: str) -> "PeftModel":

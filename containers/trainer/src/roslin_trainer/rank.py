@@ -53,7 +53,7 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
     position = read_position(checkpoint) if checkpoint else None
     is_distributed = "LOCAL_RANK" in os.environ
     build = rank_engine if is_distributed else torch_engine
-    engine = build(plan, inputs.base, checkpoint, rows.train[0])
+    engine = build(plan, inputs.base, checkpoint, position.layout if position else None, rows.train[0])
     check_same_start(engine, position)
     run_folder = open_folder(plan.run_uri)
     limits = plan.limits

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.layout import Layout
 from roslin_trainer.plan import Training
 
 # Bytes per trained weight: its 32-bit copy and Adam's two moments; its gradient in 32 bits, during the step.
@@ -90,13 +91,16 @@ class Sharding:
         return ZERO_STAGE[self.kind]
 
 
-def choose_sharding(size: ModelSize, machine: Machine, wanted: Wanted) -> Sharding:
+def choose_sharding(
+    size: ModelSize, machine: Machine, wanted: Wanted, written: Layout | None = None
+) -> Sharding:
     """The first that fits of what `_candidates` offers. Raises TrainerError GPU_MEMORY_TOO_SMALL.
 
-    A kind that the recipe names is taken also where the estimate says that it does not fit.
+    `written` is the layout of the state to resume from: `auto` takes what reads it. A kind that the recipe
+    names is taken also where the estimate says that it does not fit.
     """
     refused = []
-    for kind, checkpointing in _candidates(machine, wanted):
+    for kind, checkpointing in _candidates(machine, wanted, written):
         need = _Need(size, machine, wanted, kind, checkpointing)
         if need.fits:
             words = [
@@ -104,17 +108,30 @@ def choose_sharding(size: ModelSize, machine: Machine, wanted: Wanted) -> Shardi
                 *refused[-1:],
                 _checkpointing_reason(wanted, checkpointing),
             ]
+            if written and wanted.sharding == "auto":
+                words.append(f"it reads the state of the checkpoint, which {_name(written.sharding)} wrote")
             return Sharding(kind, checkpointing, need.pack_tokens, "; ".join(words))
         refused.append(need.refusal)
     if wanted.sharding != "auto":
         reason = f"{_name(kind)}: as the recipe says, although by the estimate {need.refusal}"
         return Sharding(kind, checkpointing, wanted.row_tokens, reason)
-    raise TrainerError(
+    raise _too_small(need, written)
+
+
+def _too_small(need: "_Need", written: Layout | None) -> TrainerError:
+    how = "whatever is spread over them"
+    change = (
+        "Choose an instance with more GPU memory or more GPUs, training.method lora or qlora, "
+        "or a lower training.maxTokens"
+    )
+    if written:
+        how = f"spread so that the state of the checkpoint is read, which {_name(written.sharding)} wrote"
+        change = "Choose an instance with more GPU memory, or start a new run"
+    return TrainerError(
         ExitCode.GPU_MEMORY_TOO_SMALL,
         "GPU_MEMORY_TOO_SMALL",
-        f"{need.states} do not fit {need.gpus}, whatever is spread over them: {need.refusal}.",
-        "Choose an instance with more GPU memory or more GPUs, training.method lora or qlora, "
-        "or a lower training.maxTokens; training.sharding overrides this estimate.",
+        f"{need.states} do not fit {need.gpus}, {how}: {need.refusal}.",
+        f"{change}; training.sharding overrides this estimate.",
     )
 
 
@@ -135,20 +152,25 @@ def zero_config(kind: str, on_gpu: bool) -> dict:
     return config
 
 
-def _candidates(machine: Machine, wanted: Wanted) -> Iterator[tuple[str, bool]]:
-    """The fastest first: computing activations twice costs a third of a step, ZeRO-3 less, offload more."""
-    kinds = ["none"] if machine.gpus == 1 else ["none", "zero2", "zero3"]
-    if wanted.method == "qlora":
-        # ZeRO-3 cannot divide weights in 4 bits.
-        kinds = [kind for kind in kinds if kind != "zero3"]
-    offload = [] if wanted.method == "qlora" else ["zero3-offload"]
-    if wanted.sharding != "auto":
-        kinds, offload = [wanted.sharding], []
+def _candidates(machine: Machine, wanted: Wanted, written: Layout | None) -> Iterator[tuple[str, bool]]:
     checkpointing = {"on": [True], "off": [False], "auto": [False, True]}[wanted.gradient_checkpointing]
-    for group in (kinds, offload):
+    for group in _groups(machine, wanted, written):
         for twice in checkpointing:
             for kind in group:
                 yield kind, twice
+
+
+def _groups(machine: Machine, wanted: Wanted, written: Layout | None) -> list[list[str]]:
+    """The fastest first: computing activations twice costs a third of a step, ZeRO-3 less, offload more."""
+    if wanted.sharding != "auto":
+        return [[wanted.sharding]]
+    if written:
+        return [[kind] for kind in written.readers]
+    kinds = ["none"] if machine.gpus == 1 else ["none", "zero2", "zero3"]
+    if wanted.method == "qlora":
+        # ZeRO-3 cannot divide weights in 4 bits.
+        return [[kind for kind in kinds if kind != "zero3"]]
+    return [kinds, ["zero3-offload"]]
 
 
 class _Need:

@@ -217,7 +217,9 @@ class Trainer:
             if broken > 0:
                 raise self._diverged("A weight is no finite number")
             epoch = round(self._step / self._batches.steps_per_epoch, 6)
-            position = Position(self._step, self._metrics.state(), self._budget.elapsed_seconds)
+            position = Position(
+                self._step, self._metrics.state(), self._budget.elapsed_seconds, self._engine.layout
+            )
             if self._engine.rank == 0:
                 self._saver.save(name, epoch, position, self._metrics.raw_upload())
             else:
