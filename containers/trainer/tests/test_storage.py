@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import boto3
 import pytest
@@ -15,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from roslin_trainer import manifest, s3_download, storage
-from roslin_trainer.checkpoint import CheckpointStore, epoch_name
+from roslin_trainer.checkpoint import CheckpointStore
 from roslin_trainer.checkpoint_parts import Parts
 from roslin_trainer.host import LOWEST_PRIORITY, MIB
 from roslin_trainer.manifest import (
@@ -126,19 +127,63 @@ def test_manifest_comes_last_and_guards_the_files(folder, tmp_path):
         fetch_folder(folder, manifest, tmp_path / "gone")
 
 
+def commit(store: CheckpointStore, root: Path, name: str, step: int, epoch: float) -> None:
+    local = root / name
+    (local / "state").mkdir(parents=True)
+    (local / "weights").write_bytes(name.encode())
+    (local / "state" / "torch.pt").write_bytes(b"o")
+    store.commit(local, name, step, epoch, Parts(node_count=1, attempt=1))
+
+
 def test_a_checkpoint_that_lacks_a_file_is_left_aside(folder, tmp_path):
     store = CheckpointStore(folder, frozenset((1, 2)))
-    for epoch in (1, 2):
-        local = tmp_path / epoch_name(epoch)
-        (local / "state").mkdir(parents=True)
-        (local / "weights").write_bytes(b"w" * epoch)
-        (local / "state" / "torch.pt").write_bytes(b"o")
-        store.commit(local, epoch_name(epoch), epoch, Parts(node_count=1, attempt=1))
+    commit(store, tmp_path, "epoch-0001", step=2, epoch=1)
+    commit(store, tmp_path, "epoch-0002", step=4, epoch=2)
     folder.delete(["checkpoints/epoch-0002/state/torch.pt"])
     fetched = store.fetch_newest(tmp_path / "fetched")
-    assert (fetched / "weights").read_bytes() == b"w"
+    assert (fetched / "weights").read_bytes() == b"epoch-0001"
     assert b"state/torch.pt" in folder.read("checkpoints/epoch-0002/damaged")
     assert [checkpoint.name for checkpoint in store.complete()] == ["epoch-0001"]
+
+
+def left_in(folder) -> list[str]:
+    return sorted({path.split("/")[0] for path in folder.child("checkpoints").paths()})
+
+
+def test_a_checkpoint_takes_away_older_ones_that_are_half_uploaded_or_damaged(folder, tmp_path):
+    store, checkpoints = CheckpointStore(folder, frozenset((3,))), folder.child("checkpoints")
+    commit(store, tmp_path, "step-000002", step=2, epoch=1)
+    checkpoints.write("step-000002/damaged", b"weights is not the file its manifest names")
+    checkpoints.write("step-000003/state/torch.pt", b"half")
+    checkpoints.write("step-000003/parts/node-0001.json", b"{}")
+    checkpoints.write("epoch-0001/weights", b"half")
+    commit(store, tmp_path, "epoch-0002", step=4, epoch=2)
+    assert left_in(folder) == ["epoch-0002"]
+
+
+def test_what_is_not_older_or_wanted_or_no_checkpoint_stays_though_it_is_not_complete(folder, tmp_path):
+    store, checkpoints = CheckpointStore(folder, frozenset((1,))), folder.child("checkpoints")
+    # Another node may be at the next one already; the epoch that is kept may be on its way once more.
+    unfinished = ["step-000005", "epoch-0003", "epoch-0001", "notes", "step-000001.old"]
+    for name in unfinished:
+        checkpoints.write(f"{name}/weights", b"half")
+    checkpoints.write("step-000006/damaged", b"")
+    commit(store, tmp_path, "epoch-0002", step=4, epoch=2)
+    assert left_in(folder) == sorted([*unfinished, "step-000006", "epoch-0002"])
+
+
+def test_a_removal_that_breaks_off_leaves_nothing_that_looks_whole(tmp_path, monkeypatch):
+    folder = LocalFolder(tmp_path / "run")
+    store, deleted, delete = CheckpointStore(folder, frozenset()), [], LocalFolder.delete
+    commit(store, tmp_path, "step-000002", step=2, epoch=1)
+    folder.write("checkpoints/step-000002/damaged", b"")
+    monkeypatch.setattr(
+        LocalFolder, "delete", lambda self, paths: (deleted.extend(paths), delete(self, paths))
+    )
+    commit(store, tmp_path, "step-000003", step=3, epoch=1.5)
+    of_damaged = [path for path in deleted if path.startswith("step-000002/")]
+    assert of_damaged[0] == "step-000002/manifest.json" and of_damaged[-1] == "step-000002/damaged"
+    assert len(of_damaged) == 4
 
 
 def test_a_file_that_is_replaced_while_it_comes_is_not_the_one_that_was_there(s3, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from roslin_trainer.storage import Folder
 STATE_FOLDER = "state"
 # Beside a manifest that names other files than there are: all nodes must then resume from the one before.
 DAMAGED_MARK = "damaged"
+NAME = re.compile(r"(epoch|step)-(\d+)")
 POSITION_FILE = f"{STATE_FOLDER}/position.json"
 
 
@@ -60,6 +61,12 @@ def step_name(step: int) -> str:
     return f"step-{step:06}"
 
 
+def is_before(name: str, step: int, epoch: float) -> bool:
+    """Whether a checkpoint of this name is older than that of a step, which ends `epoch` epochs."""
+    match = NAME.fullmatch(name)
+    return bool(match) and int(match[2]) < (step if match[1] == "step" else epoch)
+
+
 def is_weights(path: str) -> bool:
     return not path.startswith(f"{STATE_FOLDER}/")
 
@@ -93,7 +100,7 @@ class CheckpointStore:
 
     def __init__(self, run_folder: Folder, keep_epochs: frozenset[int]):
         self._folder = run_folder.child("checkpoints")
-        self._keep_epochs = keep_epochs
+        self._kept_names = {epoch_name(epoch) for epoch in keep_epochs}
 
     def complete(self) -> list[Checkpoint]:
         """Those with a manifest and not marked as damaged, oldest first."""
@@ -125,7 +132,7 @@ class CheckpointStore:
                 shutil.rmtree(target)
         return None
 
-    def commit(self, local: Path, name: str, epoch: float, parts: Parts) -> None:
+    def commit(self, local: Path, name: str, step: int, epoch: float, parts: Parts) -> None:
         """Uploads a checkpoint, then removes those that it makes superfluous."""
         folder = self._folder.child(name)
         # One of this name may lie there: it must not pass for complete while it is overwritten.
@@ -134,18 +141,25 @@ class CheckpointStore:
         commit_manifest(folder, "checkpoint", epoch, [*files, *parts.of_others(folder)])
         parts.remove(folder)
         log(f"checkpoint {name}: complete in {self._folder.uri}")
-        self._remove(lambda checkpoint: checkpoint.epoch < epoch and not self._is_kept(checkpoint))
+        self._remove_before(step, epoch)
 
     def upload_part(self, local: Path, name: str, parts: Parts, node: int) -> None:
         """What the ranks of another node than the main one have written."""
         folder = self._folder.child(name)
         parts.write(folder, node, upload_folder(local, folder))
 
-    def _is_kept(self, checkpoint: Checkpoint) -> bool:
-        return any(checkpoint.name == epoch_name(epoch) for epoch in self._keep_epochs)
+    def _remove_before(self, step: int, epoch: float) -> None:
+        """What is half-uploaded or damaged too, but nothing of later steps: that may be on its way from
+        another node of this attempt. An attempt that still wrote an older one would be behind this one.
+        """
+        older = {checkpoint.name for checkpoint in self.complete() if checkpoint.epoch < epoch}
+        paths = self._folder.paths()
+        for name in {path.split("/")[0] for path in paths} - self._kept_names:
+            is_complete = f"{name}/{MANIFEST}" in paths and f"{name}/{DAMAGED_MARK}" not in paths
+            if name in older or (not is_complete and is_before(name, step, epoch)):
+                self._remove([path for path in paths if path.startswith(f"{name}/")])
 
-    def _remove(self, superfluous: Callable[[Checkpoint], bool]) -> None:
-        for checkpoint in self.complete():
-            if superfluous(checkpoint):
-                # The manifest first: half a checkpoint must not look like a whole one.
-                checkpoint.folder.delete([MANIFEST, *(file.path for file in checkpoint.manifest.files)])
+    def _remove(self, paths: list[str]) -> None:
+        """The manifest first, a mark of damage last: half a checkpoint must not look like a whole one."""
+        order = {MANIFEST: 0, DAMAGED_MARK: 2}
+        self._folder.delete(sorted(paths, key=lambda path: order.get(path.partition("/")[2], 1)))

@@ -62,7 +62,7 @@ class CheckpointSaver:
             write_position(local, position)
         written = time.monotonic() - started
         if self._place.is_leader:
-            self._uploader.submit(lambda: self._upload(local, name, epoch, also_upload))
+            self._uploader.submit(lambda: self._upload(local, name, position.step, epoch, also_upload))
         # A leader may have waited for an earlier upload: no rank begins a step that another cannot join.
         self._engine.all_sum([0.0])
         self._interval.saved(written)
@@ -75,13 +75,15 @@ class CheckpointSaver:
             self._parts.abandoned.set()
         self._uploader.close(also_upload)
 
-    def _upload(self, local: Path, name: str, epoch: float, also_upload: Callable[[], None]) -> None:
+    def _upload(
+        self, local: Path, name: str, step: int, epoch: float, also_upload: Callable[[], None]
+    ) -> None:
         started = time.monotonic()
         if self._uploaded:
             shutil.rmtree(self._uploaded)
             self._uploaded = None
         if self._place.node == 0:
-            self._store.commit(local, name, epoch, self._parts)
+            self._store.commit(local, name, step, epoch, self._parts)
         else:
             self._store.upload_part(local, name, self._parts, self._place.node)
         self._uploaded = local
