@@ -48,6 +48,24 @@ def test_rank_that_only_lost_another_is_not_the_cause(inputs, symptom):
     assert raised.value.code == "OUT_OF_MEMORY"
 
 
+@pytest.mark.parametrize("end", [ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.DIVERGED])
+def test_upload_that_fails_is_the_cause_where_all_ranks_end_together(inputs, end):
+    leave_error(inputs, 1, end, end.name)
+    leave_error(inputs, 2, ExitCode.UNEXPECTED, "LOST_ITS_PEERS")
+    leave_error(inputs, 0, ExitCode.STORAGE, "STORAGE_UNAVAILABLE")
+    with pytest.raises(TrainerError) as raised:
+        launch._raise_cause(inputs, return_code=0)
+    assert raised.value.code == "STORAGE_UNAVAILABLE"
+
+
+def test_end_of_all_ranks_explains_those_that_lost_another(inputs):
+    leave_error(inputs, 1, ExitCode.UNEXPECTED, "LOST_ITS_PEERS")
+    leave_error(inputs, 0, ExitCode.INTERRUPTED, "INTERRUPTED")
+    with pytest.raises(TrainerError) as raised:
+        launch._raise_cause(inputs, return_code=0)
+    assert raised.value.code == "INTERRUPTED"
+
+
 def test_among_symptoms_the_first_one_counts(inputs):
     leave_error(inputs, 1, ExitCode.COMMUNICATION_FAILED, "COMMUNICATION_FAILED")
     leave_error(inputs, 0, ExitCode.UNEXPECTED, "INTERNAL")
@@ -89,6 +107,17 @@ def test_node_that_nobody_explains_tells_its_own(make_run, monkeypatch):
 def test_node_with_a_cause_of_its_own_keeps_it(make_run, monkeypatch):
     error = run_two_nodes(make_run, monkeypatch, ExitCode.OUT_OF_MEMORY, ExitCode.COMMUNICATION_FAILED)
     assert error.message == "this node's"
+
+
+def test_node_that_was_stopped_tells_of_another_whose_upload_failed(make_run, monkeypatch):
+    error = run_two_nodes(make_run, monkeypatch, ExitCode.INTERRUPTED, ExitCode.STORAGE)
+    assert (error.exit_code, error.message) == (ExitCode.STORAGE, "the other node's")
+
+
+@pytest.mark.parametrize("others", [None, ExitCode.INTERRUPTED, ExitCode.UNEXPECTED])
+def test_node_that_was_stopped_says_so_where_others_know_no_more(make_run, monkeypatch, others):
+    error = run_two_nodes(make_run, monkeypatch, ExitCode.INTERRUPTED, others)
+    assert (error.exit_code, error.message) == (ExitCode.INTERRUPTED, "this node's")
 
 
 def other_nodes(run, monkeypatch, nodes: Nodes) -> launch.OtherNodes:

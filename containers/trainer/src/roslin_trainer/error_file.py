@@ -4,6 +4,7 @@ import json
 import time
 
 from roslin_trainer.errors import TrainerError
+from roslin_trainer.exit_codes import LESS_TELLING
 from roslin_trainer.log import log
 from roslin_trainer.nodes import job_id, read_nodes
 from roslin_trainer.storage import Folder, open_folder
@@ -43,6 +44,12 @@ def find_error(plan_uri: str) -> TrainerError | None:
     value = json.loads(_run_folder(plan_uri).read(ERROR_FILE) or "{}")
     # An earlier job's may still be there, until the main node has removed it.
     return TrainerError.from_json(value) if value and value.get("jobId") == job_id() else None
+
+
+def find_cause(plan_uri: str) -> TrainerError | None:
+    """The same, where it is more than an end of all nodes or the loss of another."""
+    error = find_error(plan_uri)
+    return error if error and error.exit_code not in LESS_TELLING else None
 
 
 def error_of_another_node(plan_uri: str, patience_seconds: float = 45.0) -> TrainerError | None:

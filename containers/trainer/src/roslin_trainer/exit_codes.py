@@ -28,3 +28,5 @@ class ExitCode(IntEnum):
 ENDS_OF_ALL_RANKS = frozenset({ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.DIVERGED})
 # What a rank may end with only because another one failed: it knows no more than that it lost its peers.
 SYMPTOMS = frozenset({ExitCode.UNEXPECTED, ExitCode.COMMUNICATION_FAILED, ExitCode.HUNG})
+# Beside these, an error of any other kind is the cause: it came of one rank's own doing.
+LESS_TELLING = SYMPTOMS | ENDS_OF_ALL_RANKS

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from roslin_trainer.error_file import find_error
+from roslin_trainer.error_file import find_cause
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, SYMPTOMS, ExitCode
 from roslin_trainer.inputs import Inputs
@@ -80,11 +80,10 @@ class OtherNodes:
             return None
         self._look_at = time.monotonic() + OTHER_NODES_SECONDS
         try:
-            error = find_error(self._plan_uri)
+            return find_cause(self._plan_uri)
         except Exception as failure:
             log(f"what other nodes died of cannot be read: {failure}; training goes on")
             return None
-        return error if error and error.exit_code not in SYMPTOMS | ENDS_OF_ALL_RANKS else None
 
 
 def torchrun_arguments(ranks_per_node: int, nodes: Nodes) -> list[str]:
@@ -144,10 +143,13 @@ def _errors(inputs: Inputs) -> list[dict]:
 
 
 def _raise_cause(inputs: Inputs, return_code: int) -> None:
-    """The first error that no other rank's failure explains, else the first: others fail for missing it."""
+    """The first error of a rank's own, else of an end that all come to, else of missing another rank.
+
+    Where all end together, the leader's may come last: its upload failed while the others were done.
+    """
     if errors := _errors(inputs):
-        cause = next((error for error in errors if error["exitCode"] not in SYMPTOMS), errors[0])
-        raise TrainerError.from_json(cause)
+        codes = (SYMPTOMS, ENDS_OF_ALL_RANKS)
+        raise TrainerError.from_json(min(errors, key=lambda error: [error["exitCode"] in of for of in codes]))
     if return_code != 0:
         raise RuntimeError(
             f"the training processes ended with code {return_code} and left no reason (killed?)"

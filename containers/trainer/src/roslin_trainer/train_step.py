@@ -7,9 +7,9 @@ import os
 import signal
 
 from roslin_trainer.checkpoint import CheckpointStore, is_read_by
-from roslin_trainer.error_file import error_of_another_node, write_error
+from roslin_trainer.error_file import error_of_another_node, find_cause, write_error
 from roslin_trainer.errors import TrainerError, as_trainer_error
-from roslin_trainer.exit_codes import SYMPTOMS
+from roslin_trainer.exit_codes import LESS_TELLING, SYMPTOMS
 from roslin_trainer.inputs import Inputs, fetch_complete
 from roslin_trainer.launch import run_ranks
 from roslin_trainer.log import log
@@ -61,10 +61,12 @@ def _run_ranks(count: int, nodes: Nodes, plan: Plan, plan_uri: str, inputs: Inpu
     try:
         run_ranks(count, nodes, plan_uri, open_folder(plan.run_uri), inputs, stop)
     except Exception as error:
-        # A rank that lost its peers knows only that: theirs is the cause.
-        if nodes.count == 1 or as_trainer_error(error).exit_code not in SYMPTOMS:
+        code = as_trainer_error(error).exit_code
+        if nodes.count == 1 or code not in LESS_TELLING:
             raise
-        if cause := error_of_another_node(plan_uri):
+        # A rank that lost its peers knows only that: theirs is the cause. Of an end that all come to together
+        # another node may have said already that its upload failed; nothing is waited for then.
+        if cause := error_of_another_node(plan_uri) if code in SYMPTOMS else find_cause(plan_uri):
             raise cause from error
         raise
 

@@ -1,0 +1,63 @@
+"""How two ranks under a real torchrun end, where one of them fails or what it uploads does."""
+
+import os
+
+import pytest
+from conftest import Child, Run, child_environment
+
+# Python runs it as it starts, before anything else: the rank that it sets a trap for is another process.
+FAULT = """
+import os, time
+from pathlib import Path
+
+if "RANK" in os.environ:
+    from roslin_trainer.data_parallel_engine import DataParallelEngine
+    from roslin_trainer.storage import LocalFolder
+
+    rank, upload, accumulate = int(os.environ["RANK"]), LocalFolder.upload, DataParallelEngine.accumulate
+    marks = Path(__file__).parent
+"""
+STORAGE_FAILS_ONCE_THE_OTHERS_ARE_DONE = """
+    from botocore.exceptions import EndpointConnectionError
+
+    def fail(self, source, path):
+        while not list(Path(os.environ["ROSLIN_SCRATCH_DIR"]).glob("ranks/1.error.json")):
+            time.sleep(0.05)
+        raise EndpointConnectionError(endpoint_url="https://s3")
+
+    LocalFolder.upload = fail
+"""
+
+
+@pytest.fixture
+def make_ranks(make_run):
+    """`make_ranks(fault, …)`: a run that is prepared, and the train step with two ranks and this fault."""
+
+    def make(fault: str, epochs: int = 3, price: float = 0.0, **environment: str) -> tuple[Run, Child]:
+        run = make_run(training={"method": "full", "epochs": epochs})
+        run.content["recipe"]["limits"] = {"maxHours": 1, "maxUsd": 1}
+        run.content["capacity"][0]["priceUsdPerHour"] = price
+        run.write()
+        assert run.step("prepare") == 0
+        faults = run.root / "faults"
+        faults.mkdir()
+        (faults / "sitecustomize.py").write_text(FAULT + fault)
+        path = os.pathsep.join([str(faults), child_environment()["PYTHONPATH"]])
+        machine = run.start(
+            "machine", ROSLIN_CPU_RANKS="2", GLOO_SOCKET_IFNAME="lo", PYTHONPATH=path, **environment
+        )
+        return run, machine
+
+    return make
+
+
+def complete_checkpoints(run: Run) -> list[str]:
+    return sorted(manifest.parent.name for manifest in run.folder.glob("checkpoints/*/manifest.json"))
+
+
+def test_last_checkpoint_that_cannot_be_uploaded_is_the_cause(make_ranks):
+    run, machine = make_ranks(STORAGE_FAILS_ONCE_THE_OTHERS_ARE_DONE, price=1e6)
+    assert machine.end() == 40, machine.log.read_text()
+    error = run.json("error.json")
+    assert error["code"] == "STORAGE_UNAVAILABLE" and "https://s3" in error["message"]
+    assert complete_checkpoints(run) == []
