@@ -27,6 +27,39 @@ STORAGE_FAILS_ONCE_THE_OTHERS_ARE_DONE = """
 
     LocalFolder.upload = fail
 """
+UPLOAD_LASTS_UNTIL_OTHERS_HANG = """
+    def upload_slowly(self, source, path):
+        ranks = Path(os.environ["ROSLIN_SCRATCH_DIR"], "ranks")
+        (marks / "uploading").touch()
+        while not list(ranks.glob("*.error.json")):
+            time.sleep(0.05)
+        if path.endswith("position.json"):
+            # Longer than the supervisor waits for ranks that upload nothing.
+            time.sleep(8)
+        upload(self, source, path)
+
+    if rank == 0:
+        LocalFolder.upload = upload_slowly
+"""
+MEMORY_RUNS_OUT = """
+    def run_out(self, *arguments):
+        if rank == {rank} and (marks / "uploading").exists():
+            raise MemoryError("in the middle of a step")
+        if rank != {rank} and (marks / "uploading").exists():
+            # As NCCL does: it never says that another rank is gone.
+            time.sleep(600)
+        return accumulate(self, *arguments)
+
+    DataParallelEngine.accumulate = run_out
+"""
+STANDS_STILL = """
+    def stand_still(self, *arguments):
+        if (marks / "uploading").exists():
+            time.sleep(600)
+        return accumulate(self, *arguments)
+
+    DataParallelEngine.accumulate = stand_still
+"""
 
 
 @pytest.fixture
@@ -61,3 +94,19 @@ def test_last_checkpoint_that_cannot_be_uploaded_is_the_cause(make_ranks):
     error = run.json("error.json")
     assert error["code"] == "STORAGE_UNAVAILABLE" and "https://s3" in error["message"]
     assert complete_checkpoints(run) == []
+
+
+@pytest.mark.parametrize("rank", [0, 1], ids=["the one that uploads", "another"])
+def test_rank_that_fails_is_the_cause_and_what_was_saved_is_uploaded(make_ranks, rank):
+    run, machine = make_ranks(
+        UPLOAD_LASTS_UNTIL_OTHERS_HANG + MEMORY_RUNS_OUT.format(rank=rank), ROSLIN_HANG_SECONDS="3"
+    )
+    assert machine.end() == 21, machine.log.read_text()
+    assert "in the middle of a step" in run.json("error.json")["message"]
+    assert "epoch-0001" in complete_checkpoints(run)
+
+
+def test_what_was_saved_is_uploaded_where_all_ranks_hang(make_ranks):
+    run, machine = make_ranks(UPLOAD_LASTS_UNTIL_OTHERS_HANG + STANDS_STILL, ROSLIN_HANG_SECONDS="3")
+    assert machine.end() == 22, machine.log.read_text()
+    assert "epoch-0001" in complete_checkpoints(run)

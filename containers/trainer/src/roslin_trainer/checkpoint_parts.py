@@ -5,7 +5,6 @@ waits for all of these, and commits the checkpoint with one manifest of all file
 """
 
 import json
-import threading
 import time
 from dataclasses import asdict
 
@@ -25,7 +24,6 @@ class Parts:
     def __init__(self, node_count: int, attempt: int):
         self.node_count = node_count
         self.attempt = attempt
-        self.abandoned = threading.Event()
 
     def write(self, folder: Folder, node: int, files: tuple[ManifestFile, ...]) -> None:
         content = {"attempt": self.attempt, "files": [asdict(file) for file in files]}
@@ -37,8 +35,9 @@ class Parts:
         deadline = time.monotonic() + PATIENCE_SECONDS
         for node in range(1, self.node_count):
             while (part := self._read(folder, node)) is None:
-                if self.abandoned.wait(POLL_SECONDS) or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
                     raise _missing(folder, node)
+                time.sleep(POLL_SECONDS)
             files.extend(part)
         return files
 

@@ -52,8 +52,8 @@ def find_cause(plan_uri: str) -> TrainerError | None:
     return error if error and error.exit_code not in LESS_TELLING else None
 
 
-def error_of_another_node(plan_uri: str, patience_seconds: float = 45.0) -> TrainerError | None:
-    """What another node has died of; it may still have to end its ranks before it says so."""
+def error_of_another_node(plan_uri: str, patience_seconds: float = 100.0) -> TrainerError | None:
+    """What another node has died of; it may still have to upload, and to end its ranks, before it says so."""
     deadline = time.monotonic() + patience_seconds
     while True:
         if error := find_error(plan_uri):

@@ -12,7 +12,8 @@ from roslin_trainer.storage import open_folder
 class Inputs:
     """What the train step keeps on the scratch disk, for all ranks of this machine.
 
-    `checkpoint` is the one to resume from, `checkpoints` has what this attempt writes.
+    `checkpoint` is the one to resume from, `checkpoints` has what this attempt writes, and `uploads` a file
+    for each upload that runs or waits.
     """
 
     def __init__(self, scratch: Path, started_at: float | None = None):
@@ -24,6 +25,7 @@ class Inputs:
         self.checkpoint = scratch / "checkpoint"
         self.checkpoints = scratch / "checkpoints"
         self.ranks = scratch / "ranks"
+        self.uploads = scratch / "uploads"
         self.stop_notice = scratch / "stop.json"
         self.price = scratch / "price"
 

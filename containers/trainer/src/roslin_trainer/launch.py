@@ -14,13 +14,17 @@ from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, SYMPTOMS, ExitCode
 from roslin_trainer.inputs import Inputs
 from roslin_trainer.log import log
 from roslin_trainer.nodes import Nodes
-from roslin_trainer.signals import StopSignal
+from roslin_trainer.signals import STOP_SECONDS, StopSignal
 from roslin_trainer.stacks import STACKS_SIGNAL
 from roslin_trainer.stop_file import ended_at_once, forbids_checkpoint
 from roslin_trainer.storage import Folder
 
 POLL_SECONDS = 0.2
 STACKS_SECONDS = 2.0
+# How long ranks have to end by themselves once one of them has failed: those that wait for it never do.
+FAREWELL_SECONDS = 5.0
+# And where a checkpoint is still uploaded. Told to stop meanwhile, the run is gone in time all the same.
+UPLOAD_SECONDS = STOP_SECONDS - 20
 OTHER_NODES_SECONDS = 5.0
 # PyTorch's own. In a container of its own nobody else has it; MASTER_PORT chooses another.
 MASTER_PORT = "29500"
@@ -54,11 +58,12 @@ def run_ranks(
             if stop.requested:
                 _tell_new_ranks(inputs, stop, told)
             if cause := others.cause():
-                _kill_ranks(inputs, process)
+                _end_ranks(inputs, process, stop)
                 raise cause
-            if any(error["exitCode"] == ExitCode.HUNG for error in _errors(inputs)):
-                _show_stacks(inputs)
-                _kill_ranks(inputs, process)
+            if failures := {error["exitCode"] for error in _errors(inputs)} - ENDS_OF_ALL_RANKS:
+                if ExitCode.HUNG in failures:
+                    _show_stacks(inputs)
+                _end_ranks(inputs, process, stop)
             time.sleep(POLL_SECONDS)
     _raise_cause(inputs, process.returncode)
 
@@ -116,6 +121,22 @@ def _show_stacks(inputs: Inputs) -> None:
         file = inputs.stacks_file(rank)
         stacks = file.read_text() if file.exists() else ""
         log(f"stacks of rank {rank}:\n{stacks or '(it did not answer)'}")
+
+
+def _end_ranks(inputs: Inputs, process: subprocess.Popen, stop: StopSignal) -> None:
+    """Kills them, but first lets uploads of the node's checkpoints come to their end."""
+    started = time.monotonic()
+    while process.poll() is None:
+        seconds = time.monotonic() - started
+        is_uploading = any(inputs.uploads.glob("*")) and not _is_late(stop)
+        if seconds > (UPLOAD_SECONDS if is_uploading else FAREWELL_SECONDS):
+            _kill_ranks(inputs, process)
+        time.sleep(POLL_SECONDS)
+
+
+def _is_late(stop: StopSignal) -> bool:
+    """Whether this process must soon be gone."""
+    return stop.notice is not None and stop.notice.seconds_left < STOP_SECONDS - UPLOAD_SECONDS
 
 
 def _kill_ranks(inputs: Inputs, process: subprocess.Popen) -> None:

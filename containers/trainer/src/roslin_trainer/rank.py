@@ -34,20 +34,40 @@ from roslin_trainer.tokens import load_rows
 from roslin_trainer.train import Rows, Trainer, batch_plan
 from roslin_trainer.watchdog import Watchdog
 
-SUPERVISOR_SECONDS = 20.0
+# Longer than the supervisor lets uploads go on.
+SUPERVISOR_SECONDS = 120.0
 
 
-def run_rank(plan: Plan, inputs: Inputs, stop: StopSignal, on_hang: Callable[[TrainerError], None]) -> None:
-    """Trains from the fetched checkpoint, or from the start, to the end. `on_hang` must end the process."""
+def run_rank(
+    plan: Plan,
+    inputs: Inputs,
+    stop: StopSignal,
+    on_hang: Callable[[TrainerError], None],
+    on_failure: Callable[[Exception], None] = lambda error: None,
+) -> None:
+    """Trains from the fetched checkpoint, or from the start, to the end.
+
+    `on_hang` must end the process. `on_failure` is told of an error while uploads may still run.
+    """
+
+    def named(error: Exception) -> Exception:
+        return out_of_memory(error, plan.capacity.reason) if is_out_of_memory(error) else error
+
     try:
-        _train(plan, inputs, stop, Watchdog(on_hang))
+        _train(plan, inputs, stop, Watchdog(on_hang), lambda error: on_failure(named(error)))
     except Exception as error:
         if is_out_of_memory(error):
-            raise out_of_memory(error, plan.capacity.reason) from error
+            raise named(error) from error
         raise
 
 
-def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> None:
+def _train(
+    plan: Plan,
+    inputs: Inputs,
+    stop: StopSignal,
+    watchdog: Watchdog,
+    on_failure: Callable[[Exception], None],
+) -> None:
     rows = Rows(load_rows(inputs.rows / TRAIN_ROWS), load_rows(inputs.rows / HELD_OUT_ROWS))
     checkpoint = inputs.checkpoint if inputs.checkpoint.exists() else None
     position = read_position(checkpoint) if checkpoint else None
@@ -81,15 +101,19 @@ def _train(plan: Plan, inputs: Inputs, stop: StopSignal, watchdog: Watchdog) -> 
         start_parts(engine),
         CheckpointInterval(plan.capacity.purchase),
         inputs.checkpoints,
+        inputs.uploads,
     )
-    trainer = Trainer(plan, engine, rows, saver, metrics, budget, watchdog)
+    trainer = Trainer(plan, engine, rows, saver, metrics, budget, watchdog, on_failure)
     if checkpoint:
         trainer.resume(checkpoint)
     trainer.run(stop)
 
 
 def main() -> None:
-    """The entry of a process that torchrun starts. Its error goes to a file: torchrun loses exit codes."""
+    """The entry of a process that torchrun starts. Its error goes to a file, and it exits with 0 even so.
+
+    The supervisor ends the others then; torchrun would kill the one that still uploads after 30 s.
+    """
     end_with_parent(os.getppid())
     rank = int(os.environ["RANK"])
     inputs = Inputs(Path(os.environ["ROSLIN_SCRATCH_DIR"]), float(os.environ["ROSLIN_STARTED_AT"]))
@@ -99,24 +123,36 @@ def main() -> None:
     write_whole(inputs.pid_file(rank), str(os.getpid()))
     try:
         plan = read_plan(os.environ["ROSLIN_PLAN_URI"])
-        run_rank(plan, inputs, stop, lambda error: _end_hung(inputs, rank, error))
+        run_rank(
+            plan,
+            inputs,
+            stop,
+            on_hang=lambda error: _end_hung(inputs, rank, error),
+            on_failure=lambda error: _leave_error(inputs, rank, error),
+        )
         end_communication()
     except BaseException as error:
-        named = as_trainer_error(error)
-        if named.exit_code == ExitCode.UNEXPECTED:
-            traceback.print_exc()
-        write_whole(inputs.error_file(rank), json.dumps(named.to_json("train")))
+        named = _leave_error(inputs, rank, error)
         if named.exit_code == ExitCode.COMMUNICATION_FAILED:
             # A thread may be stuck in a collective: an orderly end could wait for it.
-            os._exit(named.exit_code)
+            os._exit(0)
         if named.exit_code in ENDS_OF_ALL_RANKS:
             end_communication()
-        # All ranks end together then: on a failure, torchrun would kill the one that still uploads.
-        sys.exit(0 if named.exit_code in ENDS_OF_ALL_RANKS else named.exit_code)
+        sys.exit(0)
+
+
+def _leave_error(inputs: Inputs, rank: int, error: BaseException) -> TrainerError:
+    """The first one stays: what comes later comes of it."""
+    named, file = as_trainer_error(error), inputs.error_file(rank)
+    if not file.exists():
+        if named.exit_code == ExitCode.UNEXPECTED:
+            traceback.print_exception(error)
+        write_whole(file, json.dumps(named.to_json("train")))
+    return named
 
 
 def _end_hung(inputs: Inputs, rank: int, error: TrainerError) -> None:
-    write_whole(inputs.error_file(rank), json.dumps(error.to_json("train")))
+    _leave_error(inputs, rank, error)
     # The supervisor reads it, asks all ranks for their stacks, and ends them. Where it is gone:
     time.sleep(SUPERVISOR_SECONDS)
     write_stacks_to_log()

@@ -25,6 +25,7 @@ class CheckpointSaver:
         parts: Parts,
         interval: CheckpointInterval,
         folder: Path,
+        uploads: Path,
     ):
         self._engine = engine
         self._store = store
@@ -32,7 +33,7 @@ class CheckpointSaver:
         self._parts = parts
         self._interval = interval
         self._folder = folder
-        self._uploader = Uploader()
+        self._uploader = Uploader(uploads)
         # Stays on the disk until the next one is on its way: publishing reads the last one there.
         self._uploaded: Path | None = None
         self._upload_seconds: float | None = None
@@ -69,10 +70,8 @@ class CheckpointSaver:
         if not before / 2 < self._interval.seconds < before * 2:
             self._log(f"checkpoints: now every {self._interval.seconds:.0f} s: {self._interval.reason}")
 
-    def close(self, is_agreed: bool, also_upload: Callable[[], None] | None) -> None:
-        """Waits for the uploads. `is_agreed`: all ranks ended together, so all nodes' parts will come."""
-        if not is_agreed:
-            self._parts.abandoned.set()
+    def close(self, also_upload: Callable[[], None] | None) -> None:
+        """Waits for the uploads."""
         self._uploader.close(also_upload)
 
     def _upload(

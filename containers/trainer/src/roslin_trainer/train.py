@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,9 @@ class Trainer:
         metrics: Metrics,
         budget: Budget,
         watchdog: Watchdog,
+        on_failure: Callable[[Exception], None],
     ):
+        """`on_failure` is told of an error as soon as it ends training, before uploads are waited for."""
         self._plan = plan
         self._engine = engine
         self._rows = rows
@@ -61,6 +64,7 @@ class Trainer:
         self._metrics = metrics
         self._budget = budget
         self._watchdog = watchdog
+        self._on_failure = on_failure
         self._batches = batch_plan(plan, rows.train, engine)
         self._total_steps = self._batches.steps_per_epoch * plan.training.epochs
         self._step = 0
@@ -78,22 +82,34 @@ class Trainer:
     def run(self, stop: StopSignal) -> None:
         """Raises TrainerError INTERRUPTED, COST_LIMIT_REACHED or TIME_LIMIT_REACHED, each after a checkpoint,
         or TRAINING_DIVERGED."""
-        is_reporting = self._engine.rank == 0
-        is_agreed = False
-        if is_reporting:
+        if self._engine.rank == 0:
             self._metrics.start()
         try:
             with stop.deferred(), self._watchdog:
                 self._train(stop)
-            is_agreed = True
-        except TrainerError as error:
-            is_agreed = error.exit_code in ENDS_OF_ALL_RANKS
+        except Exception as error:
+            if isinstance(error, TrainerError) and error.exit_code in ENDS_OF_ALL_RANKS:
+                self._close()
+            else:
+                self._on_failure(error)
+                self._close_after_failure()
             raise
-        finally:
-            # Also after an error: what was saved before it must get to storage.
-            self._saver.close(is_agreed, self._metrics.raw_upload() if is_reporting else None)
-            if is_reporting:
-                self._metrics.close()
+        self._close()
+
+    def _close(self) -> None:
+        """Waits for what was saved to get to storage."""
+        self._saver.close(self._report if self._engine.rank == 0 else None)
+
+    def _close_after_failure(self) -> None:
+        try:
+            self._close()
+        except Exception as error:
+            # What ended training is the cause.
+            log(f"what was saved before did not all get to storage: {error}")
+
+    def _report(self) -> None:
+        self._metrics.close()
+        self._metrics.raw_upload()()
 
     def _train(self, stop: StopSignal) -> None:
         per_epoch = self._batches.steps_per_epoch
