@@ -65,7 +65,7 @@ def run_ranks(
                     _show_stacks(inputs)
                 _end_ranks(inputs, process, stop)
             time.sleep(POLL_SECONDS)
-    _raise_cause(inputs, process.returncode)
+        _raise_cause(inputs, process.returncode)
 
 
 class OtherNodes:

@@ -55,12 +55,17 @@ class StopSignal:
 
     @contextmanager
     def deferred(self):
-        """Within, a signal only sets `requested`: the caller ends its step and saves."""
+        """Within, a signal only sets `requested`: the caller ends its step and saves.
+
+        A signal that changed nothing there is heeded at the end: what follows could not be stopped any more.
+        """
         self._deferred = True
         try:
             yield
         finally:
             self._deferred = False
+        if self.requested:
+            raise interrupted(self.notice.reason)
 
     def _handle(self, number, frame):
         # A second signal must not break off the checkpoint that the first one asked for.

@@ -84,17 +84,19 @@ class Trainer:
         or TRAINING_DIVERGED."""
         if self._engine.rank == 0:
             self._metrics.start()
-        try:
-            with stop.deferred(), self._watchdog:
-                self._train(stop)
-        except Exception as error:
-            if isinstance(error, TrainerError) and error.exit_code in ENDS_OF_ALL_RANKS:
-                self._close()
-            else:
-                self._on_failure(error)
-                self._close_after_failure()
-            raise
-        self._close()
+        # The uploads too: who tells training to stop must not lose what it saved.
+        with stop.deferred():
+            try:
+                with self._watchdog:
+                    self._train(stop)
+            except Exception as error:
+                if isinstance(error, TrainerError) and error.exit_code in ENDS_OF_ALL_RANKS:
+                    self._close()
+                else:
+                    self._on_failure(error)
+                    self._close_after_failure()
+                raise
+            self._close()
 
     def _close(self) -> None:
         """Waits for what was saved to get to storage."""
