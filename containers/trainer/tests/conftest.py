@@ -4,6 +4,8 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +56,7 @@ TEMPLATE = {
 }
 DOLLY = Template(TEMPLATE["prompt"], TEMPLATE["promptWithInput"], TEMPLATE["end"])
 VOCABULARY = 400
+SMALL_DISK_BYTES = 2**25
 SMALL = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 1}
 CONFIGS = {
     "gptj": GPTJConfig(**SMALL, n_positions=256, n_embd=32, n_layer=2, n_head=4, rotary_dim=4),
@@ -267,6 +270,17 @@ def make_run(tmp_path, model_folders):
         return Run(tmp_path / name, base_model, training or {}, evaluation or {}, rows)
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Path:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "none", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("this user may not mount a disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 @pytest.fixture(autouse=True)

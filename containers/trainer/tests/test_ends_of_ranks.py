@@ -60,6 +60,19 @@ STANDS_STILL = """
 
     DataParallelEngine.accumulate = stand_still
 """
+DISK_FILLS_UP = """
+    def fill_up(self, *arguments):
+        if rank == 0:
+            try:
+                with Path(os.environ["ROSLIN_SCRATCH_DIR"], "filler").open("wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(4096))
+            except OSError:
+                pass
+        return accumulate(self, *arguments)
+
+    DataParallelEngine.accumulate = fill_up
+"""
 
 
 @pytest.fixture
@@ -110,3 +123,9 @@ def test_what_was_saved_is_uploaded_where_all_ranks_hang(make_ranks):
     run, machine = make_ranks(UPLOAD_LASTS_UNTIL_OTHERS_HANG + STANDS_STILL, ROSLIN_HANG_SECONDS="3")
     assert machine.end() == 22, machine.log.read_text()
     assert "epoch-0001" in complete_checkpoints(run)
+
+
+def test_rank_can_say_that_the_disk_is_full(make_ranks, small_disk):
+    run, machine = make_ranks(DISK_FILLS_UP, ROSLIN_SCRATCH_DIR=str(small_disk))
+    assert machine.end() == 31, machine.log.read_text()
+    assert run.json("error.json")["code"] == "DISK_FULL"

@@ -4,18 +4,26 @@ Does without PyTorch where nothing else has imported it: a step's first words wa
 """
 
 import errno
+import shutil
 import sys
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from roslin_trainer.exit_codes import ExitCode
+from roslin_trainer.scratch import scratch_root
 
 # S3's answers that no second attempt changes; 401 and 403 are those to a HEAD request, which has no body.
 DENIED_CODES = frozenset(
     ("AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket")
     + ("401", "403")
 )
+# What the writers of files say that are not written in Python.
+NO_SPACE_WORDS = ("No space left on device", "os error 28")
+# torch.save does not say why it could not write.
+WRITER_WORDS = ("inline_container", "iostream error")
+# With less than this left, it was for want of space.
+FULL_BYTES = 2**24
 
 
 class TrainerError(Exception):
@@ -108,6 +116,31 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
+def disk_full(error: BaseException) -> TrainerError:
+    return TrainerError(
+        ExitCode.RESOURCES_MISSING,
+        "DISK_FULL",
+        f"The scratch disk is full: {error}",
+        "Give the job a larger disk, or point ROSLIN_SCRATCH_DIR to one.",
+    )
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether it, or what led to it, is for want of space on the scratch disk, as this is now."""
+    if error is None:
+        return False
+    return (
+        (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+        or any(words in str(error) for words in NO_SPACE_WORDS)
+        or (any(words in str(error) for words in WRITER_WORDS) and _is_scratch_full())
+        or is_disk_full(error.__cause__ or error.__context__)
+    )
+
+
+def _is_scratch_full() -> bool:
+    return shutil.disk_usage(scratch_root()).free < FULL_BYTES
+
+
 def _gpu_memory() -> str:
     torch = sys.modules.get("torch")
     if not torch or not torch.cuda.is_available():
@@ -127,13 +160,8 @@ def as_trainer_error(error: BaseException) -> TrainerError:
         return error
     if is_out_of_memory(error):
         return out_of_memory(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return TrainerError(
-            ExitCode.RESOURCES_MISSING,
-            "DISK_FULL",
-            f"The scratch disk is full: {error}",
-            "Give the job a larger disk, or point ROSLIN_SCRATCH_DIR to one.",
-        )
+    if is_disk_full(error):
+        return disk_full(error)
     if is_denied(error):
         return storage_denied(f"S3 refuses: {error}")
     if isinstance(error, (BotoCoreError, Boto3Error, ClientError)):

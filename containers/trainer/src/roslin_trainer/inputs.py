@@ -35,6 +35,10 @@ class Inputs:
     def error_file(self, rank: int) -> Path:
         return self.ranks / f"{rank}.error.json"
 
+    def room_file(self, rank: int) -> Path:
+        """Keeps room for the rank's error where the disk is full."""
+        return self.ranks / f"{rank}.room"
+
     def stacks_file(self, rank: int) -> Path:
         return self.ranks / f"{rank}.stacks"
 

@@ -34,6 +34,8 @@ from roslin_trainer.tokens import load_rows
 from roslin_trainer.train import Rows, Trainer, batch_plan
 from roslin_trainer.watchdog import Watchdog
 
+# More than an error takes.
+ROOM_BYTES = 2**16
 # Longer than the supervisor lets uploads go on.
 SUPERVISOR_SECONDS = 120.0
 
@@ -119,6 +121,7 @@ def main() -> None:
     inputs = Inputs(Path(os.environ["ROSLIN_SCRATCH_DIR"]), float(os.environ["ROSLIN_STARTED_AT"]))
     stop = StopSignal(inputs.stop_notice)
     write_stacks_on_signal(inputs.stacks_file(rank))
+    inputs.room_file(rank).write_bytes(bytes(ROOM_BYTES))
     # Last: whoever finds it may send signals.
     write_whole(inputs.pid_file(rank), str(os.getpid()))
     try:
@@ -147,6 +150,7 @@ def _leave_error(inputs: Inputs, rank: int, error: BaseException) -> TrainerErro
     if not file.exists():
         if named.exit_code == ExitCode.UNEXPECTED:
             traceback.print_exception(error)
+        inputs.room_file(rank).unlink(missing_ok=True)
         write_whole(file, json.dumps(named.to_json("train")))
     return named
 

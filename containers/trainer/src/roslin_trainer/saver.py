@@ -9,6 +9,7 @@ from roslin_trainer.checkpoint import STATE_FOLDER, CheckpointStore, Position, w
 from roslin_trainer.checkpoint_interval import CheckpointInterval
 from roslin_trainer.checkpoint_parts import Parts
 from roslin_trainer.engine import Engine
+from roslin_trainer.errors import disk_full, is_disk_full
 from roslin_trainer.log import log
 from roslin_trainer.nodes import Place
 from roslin_trainer.uploader import Uploader
@@ -56,11 +57,13 @@ class CheckpointSaver:
         started = time.monotonic()
         before = self._interval.seconds
         local = self._folder / name
-        (local / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-        self._engine.save_weights(local)
-        self._engine.save_state(local / STATE_FOLDER)
-        if self._engine.rank == 0:
-            write_position(local, position)
+        try:
+            self._write(local, position)
+        except Exception as error:
+            if is_disk_full(error):
+                # Known now alone: the end of an upload makes room again.
+                raise disk_full(error) from error
+            raise
         written = time.monotonic() - started
         if self._place.is_leader:
             self._uploader.submit(lambda: self._upload(local, name, position.step, epoch, also_upload))
@@ -73,6 +76,13 @@ class CheckpointSaver:
     def close(self, also_upload: Callable[[], None] | None) -> None:
         """Waits for the uploads."""
         self._uploader.close(also_upload)
+
+    def _write(self, local: Path, position: Position) -> None:
+        (local / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._engine.save_weights(local)
+        self._engine.save_state(local / STATE_FOLDER)
+        if self._engine.rank == 0:
+            write_position(local, position)
 
     def _upload(
         self, local: Path, name: str, step: int, epoch: float, also_upload: Callable[[], None]

@@ -13,6 +13,10 @@ PREFIX = "roslin-"
 LOCK_FILE = "lock"
 
 
+def scratch_root() -> Path:
+    return Path(os.environ.get("ROSLIN_SCRATCH_DIR", tempfile.gettempdir()))
+
+
 class Scratch:
     """Goes with its step. What a killed one could not remove, the next step on the machine does.
 
@@ -21,7 +25,7 @@ class Scratch:
     """
 
     def __init__(self, run_id: str, step: str):
-        root = Path(os.environ.get("ROSLIN_SCRATCH_DIR", tempfile.gettempdir()))
+        root = scratch_root()
         root.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(root)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{run_id}-{step}-", dir=root))

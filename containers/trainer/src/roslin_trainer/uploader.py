@@ -4,6 +4,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -40,7 +41,9 @@ class Uploader:
 
     def _put(self, upload: Callable[[], None]) -> None:
         sign = next(self._signs)
-        sign.touch()
+        # On a full disk there may be none; the upload counts for more.
+        with suppress(OSError):
+            sign.touch()
         self._work.put((upload, sign))
 
     def _run(self) -> None:
