@@ -77,6 +77,31 @@ def test_sigterm_saves_and_resumes_exactly(make_run, monkeypatch, alone, method,
     assert [path.parent.name for path in run.folder.glob("checkpoints/*/manifest.json")] == ["epoch-0002"]
 
 
+@pytest.mark.parametrize(("call", "checkpoints"), [(1, []), (3, ["epoch-0001"])])
+def test_measurement_is_broken_off_and_made_up_for(make_run, monkeypatch, call, checkpoints):
+    run = make_run(training={"method": "lora"})
+    run.step("prepare")
+    original, calls = TorchEngine.loss_sum, []
+
+    def loss_sum(self, rows):
+        calls.append(1)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, rows)
+
+    with monkeypatch.context() as patch:
+        # Two calls for the two rows that are held out, before training and after each epoch.
+        patch.setattr("roslin_trainer.train.HELD_OUT_ROWS_AT_ONCE", 1)
+        patch.setattr(TorchEngine, "loss_sum", loss_sum)
+        assert run.step("train") == 20
+    assert len(calls) == call
+    assert [path.parent.name for path in run.folder.glob("checkpoints/*/manifest.json")] == checkpoints
+    assert run.step("train") == 0
+    metrics = run.json("metrics.json")
+    assert [point["epoch"] for point in metrics["heldOutLoss"]] == [0, 1, 2]
+    assert metrics["series"]["step"] == list(range(1, 2 * STEPS_PER_EPOCH + 1))
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_run_killed_at_a_random_step_resumes_exactly(make_run, monkeypatch, method):
     training = {"method": method, "epochs": 4, "lora": {"rank": 4, "alpha": 8, "dropout": 0.2}}

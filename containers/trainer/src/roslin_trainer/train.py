@@ -117,7 +117,8 @@ class Trainer:
         per_epoch = self._batches.steps_per_epoch
         if self._step % per_epoch == 0:
             # Before training; or after an epoch that ended in haste.
-            self._measure_held_out(self._step // per_epoch)
+            if ending := self._measure_held_out(self._step // per_epoch, stop):
+                raise ending
         for epoch in range(self._step // per_epoch, self._plan.training.epochs):
             for index, step_rows in enumerate(self._batches.steps(epoch)):
                 if index < self._step - epoch * per_epoch:
@@ -128,9 +129,8 @@ class Trainer:
                     self._save_before(after.ending, stop, step_name(self._step))
                 if after.save_is_due and not is_epoch_end:
                     self._save(step_name(self._step))
-            if after.ending:
-                self._save_before(after.ending, stop, epoch_name(epoch + 1))
-            self._measure_held_out(epoch + 1)
+            if ending := after.ending or self._measure_held_out(epoch + 1, stop):
+                self._save_before(ending, stop, epoch_name(epoch + 1))
             self._save(epoch_name(epoch + 1))
 
     def _do_step(self, step_rows: list[int], stop: StopSignal) -> AfterStep:
@@ -219,15 +219,19 @@ class Trainer:
             self._save(name)
         raise ending
 
-    def _measure_held_out(self, epoch: int) -> None:
+    def _measure_held_out(self, epoch: int, stop: StopSignal) -> TrainerError | None:
+        """The end that it was broken off for: the next attempt measures then."""
         if not self._rows.held_out or self._metrics.has_held_out(epoch):
-            return
+            return None
         with self._watchdog.watching("held-out loss"):
-            loss = held_out_loss(self._engine, self._rows.held_out)
+            loss = held_out_loss(self._engine, self._rows.held_out, stop)
+        if loss is None:
+            return self._ending(True, 0, stop)
         if not math.isfinite(loss):
             raise self._diverged(f"The held-out loss became {loss}")
         self._metrics.add_held_out(epoch, loss)
         self._log(f"held-out loss {loss:.3f} {'before training' if epoch == 0 else f'after epoch {epoch}'}")
+        return None
 
     def _save(self, name: str) -> None:
         with self._watchdog.watching("checkpoint"):
@@ -268,10 +272,16 @@ def batch_plan(plan: Plan, rows: list[TokenRow], engine: Engine) -> BatchPlan:
     )
 
 
-def held_out_loss(engine: Engine, rows: list[TokenRow]) -> float:
-    """The mean loss of a supervised token. Every rank measures a share, in as many batches as the others."""
+def held_out_loss(engine: Engine, rows: list[TokenRow], stop: StopSignal) -> float | None:
+    """The mean loss of a supervised token; None where a rank is told to stop before it is known.
+
+    Every rank measures a share, in as many batches as the others.
+    """
     total = 0.0
     for batch in measured_batches(rows, engine.pack_tokens, engine.world_size):
+        (stops,) = engine.all_sum([float(stop.requested)])
+        if stops > 0:
+            return None
         total += engine.loss_sum(batch[engine.rank :: engine.world_size]).item()
     (total,) = engine.all_sum([total])
     return total / sum(row.supervised_tokens for row in rows)
