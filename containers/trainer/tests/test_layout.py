@@ -9,6 +9,7 @@ from roslin_trainer.checkpoint import POSITION_FILE, Position, read_position, wr
 from roslin_trainer.errors import TrainerError
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.layout import Layout, check_layout
+from roslin_trainer.precision import Processor, resolve_precision
 
 EIGHT_GPUS = Layout("zero3", 8, "cuda", "bf16")
 TWO_RANKS = Layout("none", 2, "cpu", "fp32")
@@ -69,3 +70,11 @@ def test_the_position_keeps_the_layout_and_older_ones_have_none(tmp_path):
     (tmp_path / POSITION_FILE).write_text(json.dumps({"step": 3, "metrics": {}, "elapsed_seconds": 1.5}))
     assert read_position(tmp_path) == Position(3, {}, 1.5, None)
     check_layout(None, EIGHT_GPUS)
+
+
+def test_auto_keeps_the_precision_of_the_checkpoint_where_the_gpu_has_it():
+    a100, v100 = Processor.gpu("A100", (8, 0)), Processor.gpu("V100", (7, 0))
+    assert resolve_precision("auto", a100, "fp16")[0] == "fp16"
+    assert resolve_precision("auto", v100, "fp16")[0] == "fp16"
+    assert resolve_precision("auto", v100, "bf16")[0] == "fp16"
+    assert resolve_precision("bf16", a100, "fp16")[0] == "bf16"

@@ -36,7 +36,7 @@ def torch_engine(
 
     `written` is the layout of the checkpoint's state. Raises TrainerError CHECKPOINT_LAYOUT_DIFFERS.
     """
-    dtype = choose_dtype(plan.training.precision)
+    dtype = choose_dtype(plan.training.precision, written and written.precision)
     check_layout(written, Layout("none", 1, "cpu", precision_of(dtype)))
     model = _load(plan, base, checkpoint, torch.float32, plan.training.gradient_checkpointing == "on")
     _announce(plan, model, "PyTorch", dtype)
@@ -52,7 +52,7 @@ def rank_engine(
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     check_communication(lambda: torch.distributed.init_process_group(backend))
     training = plan.training
-    dtype = choose_dtype(training.precision)
+    dtype = choose_dtype(training.precision, written and written.precision)
     _check_rank_layout(written, training, dtype)
     size = model_size(load_config(base, plan.base_model.source), training)
     wanted = Wanted.by(training, torch.finfo(dtype).bits // 8)

@@ -149,13 +149,16 @@ def stored_dtype(config) -> torch.dtype:
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
-def choose_dtype(precision: str) -> torch.dtype:
-    """The recipe's precision on this machine. Raises TrainerError PRECISION_UNSUPPORTED."""
+def choose_dtype(precision: str, written: str | None = None) -> torch.dtype:
+    """The recipe's precision on this machine; `written` is a checkpoint's, which `auto` keeps to.
+
+    Raises TrainerError PRECISION_UNSUPPORTED.
+    """
     if torch.cuda.is_available():
         processor = Processor.gpu(torch.cuda.get_device_name(), torch.cuda.get_device_capability())
     else:
         processor = Processor.cpu(host.has_bf16())
-    resolved, _ = resolve_precision(precision, processor)
+    resolved, _ = resolve_precision(precision, processor, written)
     return DTYPES[resolved]
 
 

@@ -27,19 +27,21 @@ class Processor:
         return cls("a CPU with bf16" if has_bf16 else "a CPU without bf16", False, has_bf16)
 
 
-def resolve_precision(wanted: str, processor: Processor) -> tuple[str, str]:
-    """The recipe's precision on a processor, and why it is that one.
+def resolve_precision(wanted: str, processor: Processor, written: str | None = None) -> tuple[str, str]:
+    """The recipe's precision on a processor, and why it is that one. `written` is a checkpoint's.
 
     Raises TrainerError PRECISION_UNSUPPORTED.
     """
+    offered = {"fp32": True, "fp16": processor.is_gpu, "bf16": processor.has_bf16}
     if wanted == "auto":
+        if written and offered[written]:
+            return written, "as the checkpoint is"
         if not processor.is_gpu:
             # The same numbers on every machine, whatever its processor can do.
             return "fp32", "on a CPU, unless the recipe says bf16"
         if processor.has_bf16:
             return "bf16", f"{processor.name} has bf16"
         return "fp16", f"{processor.name} has no bf16; loss scaling is on"
-    offered = {"fp32": True, "fp16": processor.is_gpu, "bf16": processor.has_bf16}
     if offered[wanted]:
         return wanted, "as the recipe says"
     raise TrainerError(

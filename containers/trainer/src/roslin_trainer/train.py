@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from roslin_trainer.bad_steps import BadSteps
 from roslin_trainer.batches import BatchPlan, measured_batches
 from roslin_trainer.budget import Budget, Limit
@@ -17,7 +15,6 @@ from roslin_trainer.errors import TrainerError, interrupted
 from roslin_trainer.exit_codes import ENDS_OF_ALL_RANKS, ExitCode
 from roslin_trainer.log import log
 from roslin_trainer.metrics import Metrics, StepNumbers
-from roslin_trainer.model import choose_dtype
 from roslin_trainer.plan import Plan
 from roslin_trainer.saver import CheckpointSaver
 from roslin_trainer.schedule import learning_rate
@@ -68,7 +65,7 @@ class Trainer:
         self._batches = batch_plan(plan, rows.train, engine)
         self._total_steps = self._batches.steps_per_epoch * plan.training.epochs
         self._step = 0
-        self._bad_steps = BadSteps(choose_dtype(plan.training.precision) == torch.float16)
+        self._bad_steps = BadSteps(engine.layout.precision == "fp16")
         self._slowest_step_seconds = 0.0
         self._logged_at = 0.0
 
