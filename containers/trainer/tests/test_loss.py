@@ -1,5 +1,7 @@
 """The loss and its gradients against Transformers' own, over full logits of padded rows."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from conftest import DOLLY, ROWS, needs_packs
@@ -116,7 +118,8 @@ def test_held_out_loss_is_the_same_however_many_rows_fit_at_once(
     engine = TorchEngine(model, make_run().plan.training)
     engine.pack_tokens = tokens
     monkeypatch.setattr(evaluate, "TOKENS_AT_ONCE", tokens)
-    for loss in (train.held_out_loss(engine, rows), evaluate.held_out_loss(model, rows, pad_id=1)):
+    goes_on = SimpleNamespace(requested=False)
+    for loss in (train.held_out_loss(engine, rows, goes_on), evaluate.held_out_loss(model, rows, pad_id=1)):
         assert loss == pytest.approx(expected, abs=1e-6)
     # As many as fit, but for what is filled up to a multiple of eight.
     assert all(count == 1 or count * (width - 7) <= tokens for count, width in shapes)

@@ -91,7 +91,7 @@ def test_measurement_is_broken_off_and_made_up_for(make_run, monkeypatch, call, 
 
     with monkeypatch.context() as patch:
         # Two calls for the two rows that are held out, before training and after each epoch.
-        patch.setattr("roslin_trainer.train.HELD_OUT_ROWS_AT_ONCE", 1)
+        patch.setattr("roslin_trainer.batches.MOST_ROWS_MEASURED", 1)
         patch.setattr(TorchEngine, "loss_sum", loss_sum)
         assert run.step("train") == 20
     assert len(calls) == call
