@@ -136,9 +136,9 @@ def main() -> None:
         metrics = TimedMetrics(folder, "cpu", 1, steps_per_epoch, EPOCHS, budget, raw)
         store = TimedStore(folder)
         interval = CheckpointInterval("on-demand")
-        saver = CheckpointSaver(engine, store, Place(), Parts(1, 0), interval, scratch)
+        saver = CheckpointSaver(engine, store, Place(), Parts(1, 0), interval, scratch, scratch / "uploads")
         watchdog = Watchdog(print)
-        trainer = Trainer(BenchPlan(), engine, Rows(rows(), []), saver, metrics, budget, watchdog)
+        trainer = Trainer(BenchPlan(), engine, Rows(rows(), []), saver, metrics, budget, watchdog, print)
         trainer.run(StopSignal())
         figures = {
             **cost_of_checkpoints(metrics, store),
@@ -218,7 +218,7 @@ def steps_seconds(engine: TorchEngine) -> float:
 
 def cost_of_metrics(metrics: Metrics) -> float:
     """Of one core: writing a full metrics.json every FLUSH_SECONDS, and ten steps a second."""
-    step = StepNumbers(2.34567, 1e-5, 0.98765, 8, 1048, 524, 1048, 0.1)
+    step = StepNumbers(2.34567, 1e-5, 0.98765, 8, 1048, 524, 0, 0.1)
     steps = 0
     while steps < 20 * MAX_POINTS:
         metrics.add_step(step)

@@ -67,6 +67,7 @@ export const runListItemSchema = z
       .optional()
       .describe("Of the team's budget, until the run and its jobs have ended"),
     spentUsd: z.number().optional().describe('What is accounted of its cost'),
+    spentMonth: z.string().optional().describe('The month, UTC, that this counts in'),
     budgetNoticeAt: at.optional(),
     elapsedSeconds: z.int().min(0),
   })

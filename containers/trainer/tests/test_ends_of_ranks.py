@@ -7,15 +7,22 @@ from conftest import Child, Run, child_environment
 
 # Python runs it as it starts, before anything else: the rank that it sets a trap for is another process.
 FAULT = """
-import os, time
+import os, threading, time
 from pathlib import Path
 
 if "RANK" in os.environ:
     from roslin_trainer.data_parallel_engine import DataParallelEngine
+    from roslin_trainer.saver import CheckpointSaver
     from roslin_trainer.storage import LocalFolder
 
     rank, upload, accumulate = int(os.environ["RANK"]), LocalFolder.upload, DataParallelEngine.accumulate
-    marks = Path(__file__).parent
+    marks, save, has_saved = Path(__file__).parent, CheckpointSaver.save, threading.Event()
+
+    def save_and_tell(self, *arguments):
+        save(self, *arguments)
+        has_saved.set()
+
+    CheckpointSaver.save = save_and_tell
 """
 STORAGE_FAILS_ONCE_THE_OTHERS_ARE_DONE = """
     from botocore.exceptions import EndpointConnectionError
@@ -43,9 +50,11 @@ UPLOAD_LASTS_UNTIL_OTHERS_HANG = """
 """
 MEMORY_RUNS_OUT = """
     def run_out(self, *arguments):
-        if rank == {rank} and (marks / "uploading").exists():
+        if has_saved.is_set() and rank == {rank}:
+            while not (marks / "uploading").exists():
+                time.sleep(0.05)
             raise MemoryError("in the middle of a step")
-        if rank != {rank} and (marks / "uploading").exists():
+        if has_saved.is_set():
             # As NCCL does: it never says that another rank is gone.
             time.sleep(600)
         return accumulate(self, *arguments)
@@ -54,7 +63,7 @@ MEMORY_RUNS_OUT = """
 """
 STANDS_STILL = """
     def stand_still(self, *arguments):
-        if (marks / "uploading").exists():
+        if has_saved.is_set():
             time.sleep(600)
         return accumulate(self, *arguments)
 
