@@ -85,6 +85,7 @@ export class Scenarios {
         jobQueue: job?.jobQueue,
         jobDefinition: job?.jobDefinition,
         parameters: parameters ?? job?.parameters,
+        ...(!parameters && job?.tags && { tags: job.tags }),
         containerOverrides: { environment: [...(job?.container?.environment ?? []), ...environment] },
       }),
     )

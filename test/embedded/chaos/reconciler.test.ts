@@ -73,7 +73,7 @@ describe('the reconciler', () => {
     await eventually('the orphan runs', async () =>
       (await deployment.job(orphan))?.status === 'RUNNING' ? true : undefined,
     )
-    await scenarios.reconcile()
+    expect((await scenarios.reconcile()).error).toBeUndefined()
     const run = await scenarios.nothingIsLeft(runId)
     expect(run.status).toBe('succeeded')
     expect(await deployment.job(orphan)).toMatchObject({
