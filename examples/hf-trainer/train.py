@@ -31,10 +31,23 @@ def read_json(uri: str):
     return json.load(s3.get_object(**locate(uri))["Body"])
 
 
-def fetch(uri: str, folder: Path) -> Path:
+def files_in(uri: str) -> list[str]:
     at = locate(uri.rstrip("/") + "/")
-    for item in s3.list_objects_v2(Bucket=at["Bucket"], Prefix=at["Key"])["Contents"]:
-        s3.download_file(at["Bucket"], item["Key"], str(folder / Path(item["Key"]).name))
+    found = s3.list_objects_v2(Bucket=at["Bucket"], Prefix=at["Key"])["Contents"]
+    return [f"s3://{at['Bucket']}/{item['Key']}" for item in found]
+
+
+def prepare(plan: dict) -> None:
+    """Of the steps this one alone may read what people have uploaded: Train finds it in the run."""
+    source, run = plan["baseModel"]["source"], plan["runUri"]
+    for uri in [] if source.startswith("hf://") else files_in(source):
+        s3.copy(locate(uri), **locate(f"{run}base/{Path(uri).name}"))
+    s3.copy(locate(plan["dataset"]["uri"]), **locate(f"{run}rows.json"))
+
+
+def fetch(uri: str, folder: Path) -> Path:
+    for file in files_in(uri):
+        s3.download_file(**locate(file), Filename=str(folder / Path(file).name))
     return folder
 
 
@@ -64,10 +77,10 @@ def publish(folder: Path, uri: str, epochs: int) -> None:
 def train(plan: dict, scratch: Path) -> None:
     recipe, settings = plan["recipe"], plan["recipe"]["training"]
     source = plan["baseModel"]["source"]
-    source = source[5:] if source.startswith("hf://") else fetch(source, scratch)
+    source = source[5:] if source.startswith("hf://") else fetch(f"{plan['runUri']}base", scratch)
     tokenizer = AutoTokenizer.from_pretrained(source)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    rows = read_json(plan["dataset"]["uri"])
+    rows = read_json(f"{plan['runUri']}rows.json")
     arguments = TrainingArguments(
         output_dir=str(scratch / "out"),
         num_train_epochs=settings["epochs"],
@@ -96,7 +109,9 @@ def train(plan: dict, scratch: Path) -> None:
 plan = read_json(os.environ["ROSLIN_PLAN_URI"])
 if plan["planVersion"] != 1:
     sys.exit(10)
-# Nothing is prepared, and no answers are compared: these steps have nothing to do.
-if os.environ["ROSLIN_STEP"] == "train":
+# No answers are compared: Evaluate has nothing to do.
+if os.environ["ROSLIN_STEP"] == "prepare":
+    prepare(plan)
+elif os.environ["ROSLIN_STEP"] == "train":
     with tempfile.TemporaryDirectory() as scratch:
         train(plan, Path(scratch))
