@@ -30,6 +30,12 @@ def leave_error(inputs: Inputs, rank: int, exit_code: ExitCode, code: str) -> No
     time.sleep(0.01)
 
 
+def cause(inputs: Inputs, return_code: int) -> str:
+    with pytest.raises(TrainerError) as raised:
+        launch._raise_cause(inputs, return_code)
+    return raised.value.code
+
+
 def test_first_error_of_the_ranks_is_the_cause(inputs):
     leave_error(inputs, 1, ExitCode.DIVERGED, "TRAINING_DIVERGED")
     leave_error(inputs, 0, ExitCode.DIVERGED, "INTERNAL")
@@ -43,9 +49,7 @@ def test_rank_that_only_lost_another_is_not_the_cause(inputs, symptom):
     leave_error(inputs, 0, symptom, "LOST_ITS_PEERS")
     leave_error(inputs, 1, ExitCode.OUT_OF_MEMORY, "OUT_OF_MEMORY")
     leave_error(inputs, 2, symptom, "LOST_ITS_PEERS")
-    with pytest.raises(TrainerError) as raised:
-        launch._raise_cause(inputs, return_code=1)
-    assert raised.value.code == "OUT_OF_MEMORY"
+    assert cause(inputs, return_code=1) == "OUT_OF_MEMORY"
 
 
 @pytest.mark.parametrize("end", [ExitCode.INTERRUPTED, ExitCode.BUDGET_STOPPED, ExitCode.DIVERGED])
@@ -53,25 +57,19 @@ def test_upload_that_fails_is_the_cause_where_all_ranks_end_together(inputs, end
     leave_error(inputs, 1, end, end.name)
     leave_error(inputs, 2, ExitCode.UNEXPECTED, "LOST_ITS_PEERS")
     leave_error(inputs, 0, ExitCode.STORAGE, "STORAGE_UNAVAILABLE")
-    with pytest.raises(TrainerError) as raised:
-        launch._raise_cause(inputs, return_code=0)
-    assert raised.value.code == "STORAGE_UNAVAILABLE"
+    assert cause(inputs, return_code=0) == "STORAGE_UNAVAILABLE"
 
 
 def test_end_of_all_ranks_explains_those_that_lost_another(inputs):
     leave_error(inputs, 1, ExitCode.UNEXPECTED, "LOST_ITS_PEERS")
     leave_error(inputs, 0, ExitCode.INTERRUPTED, "INTERRUPTED")
-    with pytest.raises(TrainerError) as raised:
-        launch._raise_cause(inputs, return_code=0)
-    assert raised.value.code == "INTERRUPTED"
+    assert cause(inputs, return_code=0) == "INTERRUPTED"
 
 
 def test_among_symptoms_the_first_one_counts(inputs):
     leave_error(inputs, 1, ExitCode.COMMUNICATION_FAILED, "COMMUNICATION_FAILED")
     leave_error(inputs, 0, ExitCode.UNEXPECTED, "INTERNAL")
-    with pytest.raises(TrainerError) as raised:
-        launch._raise_cause(inputs, return_code=1)
-    assert raised.value.code == "COMMUNICATION_FAILED"
+    assert cause(inputs, return_code=1) == "COMMUNICATION_FAILED"
 
 
 TWO_NODES = Nodes(count=2, index=0)
