@@ -9,6 +9,7 @@ from conftest import ROWS
 
 from roslin_trainer import compat, mirror, prepare
 from roslin_trainer.batches import BatchPlan, pad_rows
+from roslin_trainer.plan import BaseModel
 from roslin_trainer.row_statistics import padding_statistics, row_statistics
 from roslin_trainer.tokens import TokenRow, load_rows
 
@@ -207,6 +208,29 @@ def test_hub_model_is_streamed_without_pickled_weights(make_run, model_folders, 
     assert run.step("prepare") == 0
     assert set(run.files("base-models/key")) == {*names, "manifest.json"}
     assert set(asked) == {("owner/name", "abc123")}
+
+
+@pytest.mark.parametrize(
+    ("weights", "others"),
+    [
+        (
+            ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+            ["consolidated.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json"],
+        ),
+        (["pytorch_model.bin"], ["training_args.bin", "tf_model.h5", "original/consolidated.00.pth"]),
+        (["pytorch_model-1-of-1.bin", "pytorch_model.bin.index.json"], ["optimizer.bin"]),
+        (["shard_1.safetensors", "shard_2.safetensors"], []),
+    ],
+)
+def test_one_copy_of_the_weights_is_mirrored(tmp_path, weights, others):
+    source = tmp_path / "source"
+    for path in ("config.json", "model.safetensors.index.json", *weights, *others):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_bytes(b"-")
+    model = BaseModel(str(source), None, 2048, None, str(tmp_path / "mirror"))
+    manifest = mirror.mirror_base_model(model, tmp_path)
+    expected = ["config.json", "model.safetensors.index.json", *weights]
+    assert [file.path for file in manifest.files] == sorted(expected)
 
 
 @pytest.mark.parametrize(

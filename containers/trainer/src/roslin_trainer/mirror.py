@@ -1,5 +1,6 @@
 """Copies the base model to the team's storage, once, in Hugging Face's layout."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from roslin_trainer.storage import Folder, open_folder
 
 HUB_SCHEME = "hf://"
 WEIGHTS_SUFFIXES = (".safetensors", ".bin")
+# Transformers' own names for a model's weights.
+WEIGHTS_NAME = re.compile(r"(pytorch_)?model(-\d+-of-\d+)?\.(safetensors|bin)")
 SMALL_FILE_SUFFIXES = (".json", ".txt", ".jinja", ".model")
 
 
@@ -76,8 +79,11 @@ def _needed(paths: list[str]) -> list[str]:
         path for path in at_top if path.endswith(SMALL_FILE_SUFFIXES) and not path.endswith(".bin.index.json")
     ]
     safe = [path for path in at_top if path.endswith(".safetensors")]
-    pickled = [path for path in at_top if path.endswith((".bin", ".bin.index.json"))]
-    return sorted(small + (safe or pickled))
+    index = [path for path in at_top if path.endswith(".bin.index.json")]
+    weights = safe or [path for path in at_top if path.endswith(".bin")]
+    # Others beside these are a second copy (Mistral's consolidated.safetensors) or what a trainer left.
+    named = [path for path in weights if WEIGHTS_NAME.fullmatch(path)]
+    return sorted(small + (named or weights) + ([] if safe else index))
 
 
 def _stream(paths: list[str], fetch, mirror: Folder, scratch: Path) -> Manifest:
