@@ -1,5 +1,6 @@
 """The evaluate step: the same prompts for the base model and for each kept checkpoint."""
 
+import gc
 import json
 import shutil
 import time
@@ -19,8 +20,19 @@ from roslin_trainer.inputs import fetch_complete
 from roslin_trainer.log import log
 from roslin_trainer.loss import supervised_loss
 from roslin_trainer.manifest import fetch_folder
-from roslin_trainer.model import choose_dtype, load_adapters, load_base, load_model, load_tokenizer
+from roslin_trainer.model import (
+    choose_dtype,
+    load_adapters,
+    load_base,
+    load_config,
+    load_model,
+    load_tokenizer,
+    model_size,
+    precision_of,
+)
+from roslin_trainer.placement import place
 from roslin_trainer.plan import Plan
+from roslin_trainer.precision import VALUE_BYTES
 from roslin_trainer.prepare import HELD_OUT_ROWS
 from roslin_trainer.storage import open_folder
 from roslin_trainer.tokens import TokenRow, load_rows
@@ -111,10 +123,11 @@ def held_out_loss(model, rows: list[TokenRow], pad_id: int) -> float | None:
 def _models(plan: Plan, base_folder: Path, scratch: Path) -> Iterator[tuple[str, int, torch.nn.Module]]:
     """The base model, then each kept checkpoint in the order of epochs; one in memory at a time."""
     source, dtype = plan.base_model.source, choose_dtype(plan.training.precision)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     checkpoints = _kept_checkpoints(plan)
+    size = model_size(load_config(base_folder, source), plan.training)
+    device_map = place(size.parameters * VALUE_BYTES[precision_of(dtype)])
     # For qlora in 4 bits, as in training: it fits where training did, and its loss compares with training's.
-    base = load_base(plan.training, base_folder, source, dtype).to(device).eval()
+    base = load_base(plan.training, base_folder, source, dtype, device_map=device_map).eval()
     yield "base", 0, base
     for epoch, checkpoint in checkpoints:
         weights = fetch_folder(checkpoint.folder, checkpoint.manifest, scratch / checkpoint.name, is_weights)
@@ -124,7 +137,9 @@ def _models(plan: Plan, base_folder: Path, scratch: Path) -> Iterator[tuple[str,
             base = adapted.unload()
         else:
             del base
-            base = load_model(weights, source, dtype).to(device).eval()
+            # The hooks of a model on several GPUs hold it in a circle.
+            gc.collect()
+            base = load_model(weights, source, dtype, device_map=device_map).eval()
             yield f"epoch {epoch}", epoch, base
         shutil.rmtree(weights)
 

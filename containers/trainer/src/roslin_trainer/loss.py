@@ -47,7 +47,8 @@ class SupervisedLoss:
         """Hidden states [rows, tokens, width] become [supervised tokens, width]."""
         if self._positions is None:
             return None
-        return (arguments[0][self._positions],)
+        # A head may be on another GPU than the layer that tokens go into.
+        return (arguments[0][self._positions.to(arguments[0].device)],)
 
 
 class _CrossEntropySum(torch.autograd.Function):

@@ -80,12 +80,17 @@ def load_config(folder: Path, source: str):
 
 
 def load_model(
-    folder: Path, source: str, dtype: torch.dtype, gguf_file: str | None = None, attention: str | None = None
+    folder: Path,
+    source: str,
+    dtype: torch.dtype,
+    gguf_file: str | None = None,
+    attention: str | None = None,
+    device_map: dict | str | None = None,
 ) -> PreTrainedModel:
     """`attention` is an implementation's name; None means SDPA where Transformers has it, else eager."""
     with reading_model(source):
         model = AutoModelForCausalLM.from_pretrained(
-            folder, attn_implementation=attention, **{DTYPE: dtype}, **_gguf(gguf_file)
+            folder, attn_implementation=attention, device_map=device_map, **{DTYPE: dtype}, **_gguf(gguf_file)
         )
     return with_fused_gelu(model)
 
@@ -131,12 +136,18 @@ def load_quantised(
 
 
 def load_base(
-    training: Training, folder: Path, source: str, dtype: torch.dtype, attention: str | None = None
+    training: Training,
+    folder: Path,
+    source: str,
+    dtype: torch.dtype,
+    attention: str | None = None,
+    device_map: dict | str | None = None,
 ) -> PreTrainedModel:
-    """The model before training, as training reads it: in 4 bits for qlora."""
+    """The model before training, as training reads it: for qlora in 4 bits, and whole on one device."""
     check_quantisation(training)
-    load = load_quantised if training.method == "qlora" else load_model
-    return load(folder, source, dtype, attention=attention)
+    if training.method == "qlora":
+        return load_quantised(folder, source, dtype, attention)
+    return load_model(folder, source, dtype, attention=attention, device_map=device_map)
 
 
 def _gguf(file: str | None) -> dict:
