@@ -28,6 +28,8 @@ export interface MachineImageStackProps extends StackProps {
 const WEEKLY = 'cron(0 4 ? * sun *)'
 const KEPT_IMAGES = 4
 
+const imagesOf = ({ name }: Team) => ({ 'roslin:team': name })
+
 /** A pipeline that makes the team's machine image each week, tests it on a GPU, and promotes it by an SSM parameter. */
 export class MachineImageStack extends Stack {
   constructor(scope: Construct, id: string, { team, settings, ...props }: MachineImageStackProps) {
@@ -46,6 +48,8 @@ export class MachineImageStack extends Stack {
       // An image that fails its tests is not distributed, and so never promoted.
       imageTestsConfiguration: { imageTestsEnabled: true, timeoutMinutes: 60 },
       status: 'ENABLED',
+      // By which the lifecycle policy finds images: those of the pipeline's schedule alone are given them.
+      imageTags: imagesOf(team),
     })
     this.#expire(name, team)
     new CfnOutput(this, 'PipelineArn', { value: pipeline.attrArn })
@@ -103,7 +107,7 @@ export class MachineImageStack extends Stack {
   }
 
   /** A snapshot of 60 GB costs up to $3 a month. */
-  #expire(name: string, { name: team }: Team): void {
+  #expire(name: string, team: Team): void {
     const role = this.#role('LifecycleRole', 'imagebuilder.amazonaws.com', [
       'service-role/EC2ImageBuilderLifecycleExecutionPolicy',
     ])
@@ -118,7 +122,7 @@ export class MachineImageStack extends Stack {
           filter: { type: 'COUNT', value: KEPT_IMAGES },
         },
       ],
-      resourceSelection: { tagMap: { 'roslin:team': team } },
+      resourceSelection: { tagMap: imagesOf(team) },
     })
   }
 

@@ -106,7 +106,9 @@ describe('the pipeline of machine images', () => {
   })
 
   it('keeps the last four images', () => {
-    expect(properties('LifecyclePolicy').PolicyDetails[0].Filter).toEqual({ Type: 'COUNT', Value: 4 })
+    const { PolicyDetails, ResourceSelection } = properties('LifecyclePolicy')
+    expect(PolicyDetails[0].Filter).toEqual({ Type: 'COUNT', Value: 4 })
+    expect(ResourceSelection.TagMap).toEqual(properties('ImagePipeline').ImageTags)
   })
 
   it('takes no driver of a branch that has left Volta behind', () => {
