@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from huggingface_hub import snapshot_download
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -19,6 +20,7 @@ from transformers import (
 
 # Bucket names are no host names on the embedded AWS.
 STYLE = "path" if "AWS_ENDPOINT_URL" in os.environ else "auto"
+NEEDED = ["*.json", "*.txt", "*.model", "*.safetensors", "*.bin"]
 s3 = boto3.client("s3", config=Config(s3={"addressing_style": STYLE}))
 
 
@@ -39,9 +41,16 @@ def files_in(uri: str) -> list[str]:
 
 def prepare(plan: dict) -> None:
     """Of the steps this one alone may read what people have uploaded: Train finds it in the run."""
-    source, run = plan["baseModel"]["source"], plan["runUri"]
-    for uri in [] if source.startswith("hf://") else files_in(source):
-        s3.copy(locate(uri), **locate(f"{run}base/{Path(uri).name}"))
+    model, run = plan["baseModel"], plan["runUri"]
+    if model["source"].startswith("hf://"):
+        # At the plan's commit, and here, for Train has no token of the Hub's.
+        name, commit = model["source"][5:], model["revision"]
+        folder = Path(snapshot_download(name, revision=commit, allow_patterns=NEEDED))
+        for path in filter(Path.is_file, folder.iterdir()):
+            s3.upload_file(str(path), *locate(f"{run}base/{path.name}").values())
+    else:
+        for uri in files_in(model["source"]):
+            s3.copy(locate(uri), **locate(f"{run}base/{Path(uri).name}"))
     s3.copy(locate(plan["dataset"]["uri"]), **locate(f"{run}rows.json"))
 
 
@@ -54,7 +63,7 @@ def fetch(uri: str, folder: Path) -> Path:
 def encode(row: dict, tokenizer, template: dict, max_tokens: int) -> dict[str, list[int]]:
     """Labels are −100, "not learned", through the prompt."""
     text = template["promptWithInput"] if row.get("input") else template["prompt"]
-    text = text.replace("{input}", row.get("input", "")).replace("{instruction}", row["instruction"])
+    text = text.replace("{input}", row.get("input") or "").replace("{instruction}", row["instruction"])
     prompt = tokenizer(text).input_ids
     response = tokenizer(f"{row['output']}\n\n{template['end']}", add_special_tokens=False).input_ids
     response.append(tokenizer.eos_token_id)
@@ -76,8 +85,7 @@ def publish(folder: Path, uri: str, epochs: int) -> None:
 
 def train(plan: dict, scratch: Path) -> None:
     recipe, settings = plan["recipe"], plan["recipe"]["training"]
-    source = plan["baseModel"]["source"]
-    source = source[5:] if source.startswith("hf://") else fetch(f"{plan['runUri']}base", scratch)
+    source = fetch(f"{plan['runUri']}base", scratch)
     tokenizer = AutoTokenizer.from_pretrained(source)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     rows = read_json(f"{plan['runUri']}rows.json")
