@@ -12,7 +12,7 @@ export interface RunBudget {
 
 const EVALUATION_SHARE = 0.1
 /** Loading a model of some billion parameters a few times, and answering some prompts. */
-const LEAST_EVALUATION_HOURS = 1 / 6
+const LEAST_JOB_HOURS = 1 / 6
 
 /**
  * limits.maxUsd, or what limits.maxHours on the dearest option come to, whichever is less. A part is kept for the evaluation,
@@ -24,7 +24,7 @@ export function runBudget(
   dearestUsdPerHour: number,
   nodes = 1,
 ): RunBudget {
-  const leastUsd = LEAST_EVALUATION_HOURS * dearestUsdPerHour
+  const leastUsd = LEAST_JOB_HOURS * dearestUsdPerHour
   const trainingUsd = maxHours * dearestUsdPerHour * nodes
   const evaluationUsd = Math.max(trainingUsd * EVALUATION_SHARE, leastUsd)
   if (maxUsd === undefined || maxUsd >= trainingUsd + evaluationUsd) {
@@ -45,9 +45,21 @@ export function runBudget(
   return { totalUsd: maxUsd, trainingUsd: roundUpUsd(maxUsd - shareUsd), evaluationUsd: shareUsd }
 }
 
+/** Of a recipe's limits. */
+export const RAISE_LIMITS =
+  'Raise limits.maxUsd or limits.maxHours (roslin runs resume --max-usd, --max-hours): the one that allows less counts.'
+
+/**
+ * What must be left of a run's training budget to train any further: time to load a model and to save it once more. However
+ * small the budget is, half of it is for that.
+ */
+export function leastTrainingUsd(budgetUsd: number, usdPerHour: number, nodes: number): number {
+  return roundUpUsd(Math.min(LEAST_JOB_HOURS * usdPerHour * nodes, budgetUsd / 2))
+}
+
 /** What must be left of a run's limit for an evaluation on a machine of this price. */
 export function leastEvaluationUsd(usdPerHour: number): number {
-  return roundUpUsd(LEAST_EVALUATION_HOURS * usdPerHour)
+  return roundUpUsd(LEAST_JOB_HOURS * usdPerHour)
 }
 
 /** Seconds that an evaluation may take of what is left of a run's limit; undefined where that is too little for one. */

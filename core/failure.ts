@@ -1,3 +1,4 @@
+import { RAISE_LIMITS } from './budget.ts'
 import { ERROR_STATUS, RoslinError } from './errors.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { type EndedNode, type FailedJob, rootCause } from './failed-nodes.ts'
@@ -140,7 +141,7 @@ const FAILURE_CLASSES: readonly FailureClass[] = [
     matches: exits(EXIT_CODES.budgetStopped),
     recovery: STOP,
     message: 'The run reached its cost limit.',
-    nextStep: 'Resume it with a higher limit: roslin runs resume --max-usd, or --max-hours.',
+    nextStep: RAISE_LIMITS,
   },
   {
     class: 'driver-mismatch',
@@ -267,7 +268,7 @@ export function budgetFailure(step: string, spentUsd: number, reservedUsd: numbe
     class: 'budget',
     code: 'COST_LIMIT_REACHED',
     message: `The run has cost $${spentUsd.toFixed(2)} of the $${reservedUsd.toFixed(2)} it may cost.`,
-    nextStep: 'Resume it with a higher limit: roslin runs resume --max-usd.',
+    nextStep: RAISE_LIMITS,
   }
 }
 

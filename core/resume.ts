@@ -1,6 +1,12 @@
+import { leastEvaluationUsd, leastTrainingUsd, RAISE_LIMITS } from './budget.ts'
+import { costUsd } from './cost.ts'
 import { RoslinError } from './errors.ts'
+import type { Plan } from './plan.ts'
 import { type FlowStep, STEPS } from './run.ts'
 import type { Attempt, Run } from './store/run-store.ts'
+
+type Spending = Pick<Run, 'runId' | 'spentUsd'> & { readonly attempts: readonly Attempt[] }
+type Limits = Pick<Plan, 'recipe' | 'capacity' | 'reservedUsd' | 'trainingBudgetUsd'>
 
 /**
  * The step that an ended run goes on with: the first that is not done, or an earlier one that is asked for.
@@ -11,9 +17,7 @@ export function stepToBeginWith(
   attempts: readonly Pick<Attempt, 'step' | 'jobStatus'>[],
   wanted: FlowStep | undefined,
 ): FlowStep {
-  const done = (step: FlowStep) =>
-    attempts.some((attempt) => attempt.step === step && attempt.jobStatus === 'SUCCEEDED')
-  const next = STEPS.find((step) => !done(step)) ?? 'register'
+  const next = STEPS.find((step) => !isDone(step, attempts)) ?? 'register'
   if (!wanted) return next
   if (STEPS.indexOf(wanted) <= STEPS.indexOf(next)) return wanted
   throw new RoslinError(
@@ -23,21 +27,49 @@ export function stepToBeginWith(
   )
 }
 
+function isDone(step: FlowStep, attempts: readonly Pick<Attempt, 'step' | 'jobStatus'>[]): boolean {
+  return attempts.some((attempt) => attempt.step === step && attempt.jobStatus === 'SUCCEEDED')
+}
+
 /**
- * What a run that goes on may still spend of its limit, `leastUsd` at least. US dollars.
- * @throws RoslinError LIMIT_TOO_LOW
+ * What a run that goes on with a step may still spend of its limit. US dollars.
+ * @throws RoslinError LIMIT_TOO_LOW where that is too little for the step.
  */
 export function remainingUsd(
-  { runId, spentUsd = 0 }: Pick<Run, 'runId' | 'spentUsd'>,
-  limitUsd: number,
-  leastUsd = 0,
+  { runId, spentUsd = 0, attempts }: Spending,
+  from: FlowStep,
+  { recipe, capacity, reservedUsd, trainingBudgetUsd }: Limits,
 ): number {
-  const leftUsd = limitUsd - spentUsd
-  if (leftUsd > 0 && leftUsd >= leastUsd) return leftUsd
-  const needed = leastUsd > 0 ? `; an evaluation needs $${leastUsd.toFixed(2)} of it` : ''
-  throw new RoslinError(
-    'LIMIT_TOO_LOW',
-    `Run ${runId} has cost $${spentUsd.toFixed(2)} of the $${limitUsd.toFixed(2)} it may cost${needed}.`,
-    'Give a higher limits.maxUsd (roslin runs resume --max-usd), or limits.maxHours.',
-  )
+  const usdPerHour = capacity[0]?.priceUsdPerHour ?? 0
+  const evaluationUsd = from === 'evaluate' ? leastEvaluationUsd(usdPerHour) : 0
+  const leftUsd = reservedUsd - spentUsd
+  if (leftUsd <= 0 || leftUsd < evaluationUsd) {
+    throw tooLow(
+      `Run ${runId}`,
+      spentUsd,
+      reservedUsd,
+      evaluationUsd && `an evaluation needs ${usd(evaluationUsd)} of it`,
+    )
+  }
+  const training = attempts.filter(({ step }) => step === 'train')
+  if (training.length > 0 && !isDone('train', training)) {
+    const trainedUsd = costUsd(training, capacity, new Date())
+    const trainingUsd = leastTrainingUsd(trainingBudgetUsd, usdPerHour, recipe.resources.nodes)
+    if (trainingBudgetUsd - trainedUsd < trainingUsd) {
+      throw tooLow(
+        `Training of run ${runId}`,
+        trainedUsd,
+        trainingBudgetUsd,
+        `${usd(trainingUsd)} must be left`,
+      )
+    }
+  }
+  return leftUsd
 }
+
+function tooLow(what: string, costUsd: number, limitUsd: number, needed: string | 0): RoslinError {
+  const why = `${what} has cost ${usd(costUsd)} of the ${usd(limitUsd)} it may cost`
+  return new RoslinError('LIMIT_TOO_LOW', needed ? `${why}; ${needed}.` : `${why}.`, RAISE_LIMITS)
+}
+
+const usd = (amount: number) => `$${amount.toFixed(2)}`

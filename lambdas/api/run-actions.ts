@@ -1,4 +1,3 @@
-import { leastEvaluationUsd } from '../../core/budget.ts'
 import { RoslinError } from '../../core/errors.ts'
 import { replan } from '../../core/plan.ts'
 import { remainingUsd, stepToBeginWith } from '../../core/resume.ts'
@@ -44,9 +43,7 @@ const resumeRun: Handlers['resumeRun'] = async ({ params, body, request }) => {
   const recipe = { ...run.recipe, limits }
   const previous = run.planUri && (await readPlan(run.planUri))
   const plan = previous ? replan(previous, limits, deployment()) : await planRecipe(run, recipe, deployment())
-  const [first] = plan.capacity
-  const leastUsd = from === 'evaluate' && first ? leastEvaluationUsd(first.priceUsdPerHour) : 0
-  const terms = termsOf(remainingUsd(run, plan.reservedUsd, leastUsd))
+  const terms = termsOf(remainingUsd({ ...run, attempts }, from, plan))
   const reopening = {
     requestId: request.id,
     recipe,

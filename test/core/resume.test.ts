@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { makePlan } from '../../core/plan.ts'
 import { remainingUsd, stepToBeginWith } from '../../core/resume.ts'
+import type { Attempt } from '../../core/store/run-store.ts'
+import { deployment, pinned, recipe } from '../support/recipes.ts'
 import { thrownBy } from '../support/thrown.ts'
 
 const ended = (step: 'prepare' | 'train' | 'evaluate', jobStatus: 'SUCCEEDED' | 'FAILED') => ({
@@ -36,21 +39,53 @@ describe('the step that a run goes on with', () => {
 })
 
 describe('what a run that goes on may still spend', () => {
+  const usdPerHour = 21.96
+  /** Ten hours of a p4d.24xlarge are $219.60, and the evaluation has a tenth more. */
+  const plan = (limits: object) =>
+    makePlan({ runId: 'run', createdAt: at(0) }, recipe({ limits }), pinned, deployment())
+  const trained = (hours: number, jobStatus: 'SUCCEEDED' | 'FAILED' = 'FAILED'): Attempt => ({
+    ...{ runId: 'run', jobId: 'job', execution: 0, attempt: 1, option: 0, createdAt: at(0) },
+    ...ended('train', jobStatus),
+    executions: [{ startedAt: at(0), stoppedAt: at(hours) }],
+  })
+  const spending = (spentUsd: number, ...attempts: Attempt[]) => ({ runId: 'run', spentUsd, attempts })
+  const refusal = (...of: Parameters<typeof remainingUsd>) => thrownBy(() => remainingUsd(...of))
+
   it('is its limit less what it has cost', () => {
-    expect(remainingUsd({ runId: 'run', spentUsd: 30 }, 100)).toBe(70)
-    expect(remainingUsd({ runId: 'run' }, 100)).toBe(100)
+    expect(remainingUsd(spending(0), 'prepare', plan({ maxHours: 10 }))).toBe(241.56)
+    expect(remainingUsd(spending(41.56, trained(1)), 'train', plan({ maxHours: 10 }))).toBe(200)
   })
 
   it('is refused where nothing is left', () => {
-    const error = thrownBy(() => remainingUsd({ runId: 'run', spentUsd: 100 }, 100))
+    const done = spending(100, trained(1, 'SUCCEEDED'))
+    const error = refusal(done, 'register', plan({ maxHours: 10, maxUsd: 100 }))
     expect(error.code).toBe('LIMIT_TOO_LOW')
     expect(error.nextStep).toContain('--max-usd')
   })
 
-  it('is refused where less is left than the step needs', () => {
-    expect(remainingUsd({ runId: 'run', spentUsd: 95 }, 100, 5)).toBe(5)
-    const error = thrownBy(() => remainingUsd({ runId: 'run', spentUsd: 99.5 }, 100, 5))
+  it('is refused where less is left than ten minutes of the evaluation cost', () => {
+    const limited = plan({ maxHours: 10, maxUsd: 100 })
+    const done = trained(3, 'SUCCEEDED')
+    expect(remainingUsd(spending(96, done), 'evaluate', limited)).toBe(4)
+    const error = refusal(spending(97, done), 'evaluate', limited)
     expect(error.code).toBe('LIMIT_TOO_LOW')
-    expect(error.message).toContain('an evaluation needs $5.00 of it')
+    expect(error.message).toContain('an evaluation needs $3.66 of it')
+  })
+
+  it('is refused where training has no ten minutes left, however high the other limit was raised', () => {
+    const raised = plan({ maxHours: 10, maxUsd: 5000 })
+    const error = refusal(spending(9.84 * usdPerHour, trained(9.84)), 'train', raised)
+    expect(error.code).toBe('LIMIT_TOO_LOW')
+    expect(error.message).toContain('cost $216.09 of the $219.60 it may cost; $3.66 must be left')
+    expect(error.nextStep).toContain('--max-hours')
+    expect(remainingUsd(spending(0, trained(9.83)), 'train', raised)).toBe(raised.reservedUsd)
+  })
+
+  it('has half of a training budget that is less than twenty minutes', () => {
+    const short = plan({ maxHours: 0.1 })
+    expect(remainingUsd(spending(0, trained(0.049)), 'train', short)).toBe(short.reservedUsd)
+    expect(refusal(spending(0, trained(0.051)), 'train', short).code).toBe('LIMIT_TOO_LOW')
   })
 })
+
+const at = (hours: number) => new Date(Date.UTC(2026, 6, 1) + hours * 3_600_000).toISOString()

@@ -94,7 +94,8 @@ class Budget:
                 f"Training has cost ${self.cost_usd:.2f} of the ${self._limits.max_usd:.2f} that it may: "
                 f"{self.elapsed_seconds / 3600:.2f} h, now at ${self._price_usd_per_hour():.2f} an hour. "
                 "The rest is kept for saving a checkpoint.",
-                "Raise limits.maxUsd or the team's budget, train fewer epochs, or choose a cheaper machine.",
+                "Raise limits.maxUsd or limits.maxHours, of which the one that allows less counts, train "
+                "fewer epochs, or choose a cheaper machine.",
             )
         return TrainerError(
             ExitCode.BUDGET_STOPPED,
