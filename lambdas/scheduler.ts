@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-scheduler'
 import { z } from 'zod'
 import { type Schedule, schedulerProperties, schedulerTarget, scheduleSchema } from '../core/schedule.ts'
-import { rateMinutes } from '../core/schedule-expression.ts'
+import { nextFirings, rateMinutes } from '../core/schedule-expression.ts'
 import type { RequestIdentity } from '../core/store/request-store.ts'
 import { variable } from './environment.ts'
 
@@ -110,11 +110,20 @@ export async function listSchedules(): Promise<readonly StoredSchedule[]> {
   return schedules.filter((schedule) => schedule !== undefined)
 }
 
+/** Of a rate, the next of its times: AWS takes no start that has passed, and without one would call at once. */
+function nextStart({
+  ScheduleExpression: expression = '',
+  StartDate,
+}: GetScheduleCommandOutput): Date | undefined {
+  return StartDate && nextFirings({ expression, timeZone: 'UTC' }, new Date(), 1, StartDate)[0]
+}
+
 /** An update replaces all of a schedule: what is not given again would be lost. */
 export async function pauseSchedule(name: string, paused: boolean): Promise<void> {
   const stored = await get(name)
   if (!stored) return
-  const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target, StartDate } = stored
+  const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target } = stored
+  const StartDate = nextStart(stored)
   await scheduler.send(
     new UpdateScheduleCommand({
       ...named(name),

@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ logger = logging.getLogger("roslin.scheduler")
 
 PATH = "/_roslin/clock"
 TICK_SECONDS = 1
+OLDEST_START_SECONDS = 300
 GROUP = "GroupName"
 
 Json = dict[str, Any]
@@ -45,6 +47,8 @@ class SchedulerClock:
         replace(scheduler, "_now", lambda _: self.now)
         replace(scheduler, "_tick_schedules", lambda _: self.tick)
         replace(scheduler, "_SCHEDULE_TICK_INTERVAL", lambda _: TICK_SECONDS)
+        for name in ("_create_schedule", "_update_schedule"):
+            replace(scheduler, name, self._with_start_ahead)
         handlers = {"create": _create, "update": _update, "delete": _delete}
         provisioners._RESOURCE_HANDLERS["AWS::Scheduler::Schedule"] = handlers
         provisioners._REPLACING_PROPERTIES["AWS::Scheduler::Schedule"] = ("Name", GROUP)
@@ -65,6 +69,18 @@ class SchedulerClock:
         except (ValueError, KeyError, TypeError) as error:
             return 400, {"message": f'the body is not like {{"forwardSeconds": 60}}: {error}'}
         return 200, {"time": _iso(self.now())}
+
+    def _with_start_ahead(self, handle: Callable) -> Callable:
+        """Upstream takes any start date."""
+
+        def checked(name: str, body: Json) -> tuple:
+            start = scheduler._to_epoch(body.get("StartDate"))
+            if start is not None and start < self.now() - OLDEST_START_SECONDS:
+                message = "The StartDate you specify cannot be earlier than 5 minutes ago."
+                return scheduler._error(400, "ValidationException", message)
+            return handle(name, body)
+
+        return checked
 
     def tick(self) -> None:
         """Calls the target of each schedule that is due: once, however many of its times have passed."""

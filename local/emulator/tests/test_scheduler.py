@@ -2,11 +2,12 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.harness import ACCOUNT, Emulator, make_recorder, wait_until
 
@@ -46,6 +47,12 @@ def push(emulator: Emulator, seconds: float) -> datetime:
 
 def now(emulator: Emulator) -> datetime:
     return datetime.fromisoformat(emulator.get("/_roslin/clock")["time"])
+
+
+def test_a_start_that_has_passed_is_refused(emulator: Emulator, recorder: str) -> None:
+    start = now(emulator) - timedelta(minutes=6)
+    with pytest.raises(ClientError, match="cannot be earlier than 5 minutes ago"):
+        create(emulator, recorder, "late", "rate(1 day)", StartDate=start)
 
 
 def test_a_rate_fires_when_it_is_made_and_each_time_it_has_passed(emulator: Emulator, recorder: str) -> None:
