@@ -156,7 +156,7 @@ export class Flow extends Construct {
     })
     const id = stack.resolve(version.logicalId)
     version.overrideLogicalId(whenSynthesised(() => `${id}${digestOf(stack.resolve(definition))}`))
-    version.applyRemovalPolicy(RemovalPolicy.RETAIN)
+    version.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
     version.node.addDependency(this.stateMachine)
     const alias = new CfnStateMachineAlias(this, 'Live', {
       name: 'live',

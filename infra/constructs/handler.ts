@@ -50,8 +50,9 @@ export class Handler extends LambdaFunction {
         ...props.environment,
         NODE_OPTIONS: '--enable-source-maps',
       },
-      // Of those that are published, runs under way may still use the former ones.
-      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
+      // Of those that are published, runs under way may still use the former ones. Not one that a rollback takes back: Lambda
+      // would not publish the same code again, and the deployment could not be repeated.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE },
       ...(props.deadLetterQueue && { deadLetterQueue: props.deadLetterQueue }),
     })
   }

@@ -208,7 +208,7 @@ describe('the state machine', () => {
     )
     expect(versions).toHaveLength(5)
     for (const [, { DeletionPolicy, UpdateReplacePolicy }] of versions) {
-      expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain'])
+      expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain'])
     }
   })
 
