@@ -27,6 +27,7 @@ export interface MachineImageStackProps extends StackProps {
 /** Sunday, 04:00 UTC. */
 const WEEKLY = 'cron(0 4 ? * sun *)'
 const KEPT_IMAGES = 4
+const KEPT_MONTHS_AFTER_LAUNCH = 6
 
 const imagesOf = ({ name }: Team) => ({ 'roslin:team': name })
 
@@ -120,6 +121,8 @@ export class MachineImageStack extends Stack {
         {
           action: { type: 'DELETE', includeResources: { amis: true, snapshots: true } },
           filter: { type: 'COUNT', value: KEPT_IMAGES },
+          // Capacity takes the newest at its deployment, and starts that one until the next.
+          exclusionRules: { amis: { lastLaunched: { value: KEPT_MONTHS_AFTER_LAUNCH, unit: 'MONTHS' } } },
         },
       ],
       resourceSelection: { tagMap: imagesOf(team) },

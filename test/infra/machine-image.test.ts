@@ -105,9 +105,10 @@ describe('the pipeline of machine images', () => {
     expect(nameOf(made({}).template)).toBe(nameOf(template))
   })
 
-  it('keeps the last four images', () => {
+  it('keeps the last four images, and those that machines were started from in the last half year', () => {
     const { PolicyDetails, ResourceSelection } = properties('LifecyclePolicy')
     expect(PolicyDetails[0].Filter).toEqual({ Type: 'COUNT', Value: 4 })
+    expect(PolicyDetails[0].ExclusionRules.Amis.LastLaunched).toEqual({ Value: 6, Unit: 'MONTHS' })
     expect(ResourceSelection.TagMap).toEqual(properties('ImagePipeline').ImageTags)
   })
 
