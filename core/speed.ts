@@ -45,10 +45,10 @@ const TRAINER_GAIN: Range = { low: 3.2, expected: 3.8, high: 5.6 }
 const FLOPS_PER_WEIGHT = { full: 6, lora: 4, qlora: 4 * 1.39 } as const
 
 /**
- * What each of several nodes keeps of its speed alone. An assumption: near all of it with EFA and much to compute, half where their network
- * is the bottleneck.
+ * What each of several nodes keeps of its speed alone. An assumption: over TCP, which is what the trainer's image has, a fifth where every
+ * step exchanges all weights, most of it for adapters or with much to compute.
  */
-const NODE_EFFICIENCY: Range = { low: 0.5, expected: 0.8, high: 1 }
+const NODE_EFFICIENCY: Range = { low: 0.2, expected: 0.5, high: 0.9 }
 
 /** Of training's FLOPs, those of the forward pass alone. */
 export function forwardShare(recipe: Recipe): number {

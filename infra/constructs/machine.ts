@@ -51,6 +51,8 @@ export class Machine extends Construct {
       set('CapacityReservationSpecification.CapacityReservationTarget', {
         CapacityReservationId: reservation.id,
       })
+      // Batch's guide has the market among what it ignores; for a block it does not: AWS HPC Blog, "How to use
+      // Capacity Blocks for ML with AWS Batch".
       if (reservation.kind === 'capacity-block') set('InstanceMarketOptions.MarketType', 'capacity-block')
     }
     if (efa && efa.cards > 0) {

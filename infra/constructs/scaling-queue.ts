@@ -99,6 +99,8 @@ export class ScalingQueue extends Construct {
       'ComputeResources.LaunchTemplate.Version',
       launchTemplate.latestVersionNumber,
     )
+    // Batch refuses groups here and network interfaces in the launch template together: each of those names them.
+    if (nodes && nodes.efaCards > 0) resource.addPropertyDeletionOverride('ComputeResources.SecurityGroupIds')
     if (props.scaleDown) {
       const minutes = props.scaleDown.toMinutes()
       resource.addPropertyOverride('ComputeResources.ScalingPolicy.MinScaleDownDelayMinutes', minutes)

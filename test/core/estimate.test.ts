@@ -110,9 +110,9 @@ describe('an estimate', () => {
     const resources = (nodes: number) => ({ ...dolly, resources: { ...dolly.resources, nodes } })
     const [one, four] = [1, 4].map((nodes) => on('p4d.24xlarge', estimate(resources(nodes))))
     expect(estimate(resources(4)).nodes).toBe(4)
-    expect((four?.train.hours.expected ?? 0) * 4 * 0.8).toBeCloseTo(one?.train.hours.expected ?? 0, 3)
-    expect((four?.train.usd.expected ?? 0) * 0.8).toBeCloseTo(one?.train.usd.expected ?? 0, 1)
-    expect(four?.train.because).toMatch(/Each of 4 nodes is taken to keep 80 % of that, 50 % to 100 %/)
+    expect((four?.train.hours.expected ?? 0) * 4 * 0.5).toBeCloseTo(one?.train.hours.expected ?? 0, 3)
+    expect((four?.train.usd.expected ?? 0) * 0.5).toBeCloseTo(one?.train.usd.expected ?? 0, 1)
+    expect(four?.train.because).toMatch(/Each of 4 nodes is taken to keep 50 % of that, 20 % to 90 %/)
     expect(four?.evaluate.usd.expected).toBeGreaterThan(0)
     expect(four?.total.usd.expected).toBeCloseTo(
       (four?.train.usd.expected ?? 0) + (four?.evaluate.usd.expected ?? 0),

@@ -147,7 +147,7 @@ describe('an option for several machines', () => {
   const option = { instanceType: 'p4d.24xlarge', maxNodes: 4 }
   const together = team([option], { network: { kind: 'private', zones } })
   const { launch, PlacementGroup, SecurityGroupIds, Subnets } = machines(together, 'p4d.24xlarge')
-  const [group] = SecurityGroupIds
+  const [group] = launch.NetworkInterfaces[0].Groups
 
   it.each([
     ['p4d.24xlarge', 4],
@@ -177,6 +177,8 @@ describe('an option for several machines', () => {
       expect(Groups).toEqual([group])
       expect(AssociatePublicIpAddress).toBeUndefined()
     }
+    // Batch takes them in one of the two places.
+    expect(SecurityGroupIds).toBeUndefined()
   })
 
   it('has its machines in one placement group and one zone', () => {
@@ -202,11 +204,13 @@ describe('an option for several machines', () => {
   })
 
   it('has no EFA where the type has none', () => {
-    const { launch: of, PlacementGroup: near } = machines(
-      team([{ instanceType: 'm7i.2xlarge', maxNodes: 2 }]),
-      'm7i.2xlarge',
-    )
+    const {
+      launch: of,
+      PlacementGroup: near,
+      SecurityGroupIds: groups,
+    } = machines(team([{ instanceType: 'm7i.2xlarge', maxNodes: 2 }]), 'm7i.2xlarge')
     expect(of.NetworkInterfaces).toBeUndefined()
+    expect(groups).toHaveLength(1)
     expect(near).toBeDefined()
   })
 })
