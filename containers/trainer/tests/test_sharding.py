@@ -1,6 +1,7 @@
 """What is spread over the GPUs, by an arithmetic that can be checked by hand."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -9,10 +10,15 @@ from roslin_trainer.layout import Layout
 from roslin_trainer.sharding import Machine, ModelSize, Wanted, choose_sharding, zero_config
 
 GB = 10**9
-GPT_J = ModelSize(6_053_381_344, 6_053_381_344, layers=28, width=4096, vocabulary=50_400)
-PYTHIA_12B = ModelSize(11_846_072_320, 11_846_072_320, layers=36, width=5120, vocabulary=50_688)
-PYTHIA_1B = ModelSize(1_011_781_632, 1_011_781_632, layers=16, width=2048, vocabulary=50_304)
-GPT_J_LORA = ModelSize(6_073_381_344, 20_000_000, layers=28, width=4096, vocabulary=50_400)
+sized = partial(ModelSize, layer_activations=17)
+GPT_J = sized(6_053_381_344, 6_053_381_344, layers=28, width=4096, vocabulary=50_400, layer_activations=17)
+PYTHIA_12B = sized(
+    11_846_072_320, 11_846_072_320, layers=36, width=5120, vocabulary=50_688, layer_activations=17
+)
+PYTHIA_1B = sized(
+    1_011_781_632, 1_011_781_632, layers=16, width=2048, vocabulary=50_304, layer_activations=17
+)
+GPT_J_LORA = sized(6_073_381_344, 20_000_000, layers=28, width=4096, vocabulary=50_400, layer_activations=17)
 
 
 def machine(gpus: int, gpu_gb: int, host_gb: int = 768) -> Machine:
@@ -85,7 +91,7 @@ def test_a_model_too_large_for_everything_is_refused_with_the_arithmetic():
 
 def test_ranks_on_cpus_each_have_to_hold_all_of_adams_state():
     # 4 B bytes of weights and 4 B of gradients, and 16 B of the optimizer, divided by two or not.
-    size = ModelSize(10**9, 10**9, layers=16, width=2048, vocabulary=50_304)
+    size = sized(10**9, 10**9, layers=16, width=2048, vocabulary=50_304)
     gpus = Machine(2, 26 * GB, gpus_per_host=2, host_bytes=52 * GB)
     fp32 = wanted(value_bytes=4)
     assert choose_sharding(size, gpus, fp32).kind == "none"

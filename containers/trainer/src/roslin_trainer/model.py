@@ -18,7 +18,8 @@ from transformers.activations import NewGELUActivation
 from transformers.utils import logging as transformers_logging
 
 from roslin_trainer import host
-from roslin_trainer.compat import DTYPE, misread_version
+from roslin_trainer.activations import layer_activations
+from roslin_trainer.compat import DTYPE, import_deepspeed, misread_version
 from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
 from roslin_trainer.plan import Training
@@ -45,6 +46,7 @@ def quiet_libraries() -> None:
 
 
 quiet_libraries()
+import_deepspeed()
 
 
 @contextmanager
@@ -208,6 +210,7 @@ def model_size(config, training: Training) -> ModelSize:
         layers=layers,
         width=width,
         vocabulary=config.vocab_size,
+        layer_activations=layer_activations(model, config, training.lora.dropout),
     )
 
 

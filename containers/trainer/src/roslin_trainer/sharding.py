@@ -16,8 +16,6 @@ OPTIMIZER_BYTES = 12
 STEP_BYTES = 4
 # A frozen weight in 4 bits, with the scales of its blocks and the layers that stay in 16 bits.
 QLORA_WEIGHT_BYTES = 0.7
-# Per value of a layer's width and token: what one transformer layer keeps for its backward pass.
-LAYER_ACTIVATIONS = 17
 # What CUDA, fragmentation and the libraries' own buffers leave of a GPU's memory.
 USABLE_FRACTION = 0.92
 # Gradients are reduced in buckets, one fills while another is sent; ZeRO-3 gathers so many weights at once.
@@ -38,6 +36,8 @@ class ModelSize:
     layers: int
     width: int
     vocabulary: int
+    layer_activations: float
+    """Values that a layer keeps for a token, over its width."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class _Need:
 
 def _activation_bytes(size: ModelSize, value_bytes: int, checkpointing: bool) -> float:
     """Of one token: all layers' activations, or their inputs and one layer's; its logits and gradient."""
-    layer = LAYER_ACTIVATIONS * size.width
+    layer = size.layer_activations * size.width
     layers = size.layers * size.width + layer if checkpointing else size.layers * layer
     return value_bytes * (layers + 2 * size.vocabulary)
 
