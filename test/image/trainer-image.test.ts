@@ -58,6 +58,23 @@ describe.skipIf(missing.length > 0)(`the trainer's image, ${VARIANT}`, () => {
     expect(torch.version).toBe(locked)
   })
 
+  const script = (name: string, ...args: string[]) =>
+    store.run(
+      IMAGE,
+      ['--volume', `${resolve('containers/trainer/tests', name)}:/script.py:ro`, '--entrypoint', 'python'],
+      ['/script.py', ...args],
+    )
+
+  it('imports all that a GPU’s rank does, without a compiler', async () => {
+    expect((await script('imports_on_a_gpu.py')).trim().split('\n').at(-1)).toBe('cuda')
+  })
+
+  it.each(['fp32', 'fp16'])('leaves out a step without a number, in %s', async (precision) => {
+    const said = (await script('bad_step.py', 'none', precision)).trim().split('\n').at(-1)
+    const { norms, weights } = JSON.parse(said ?? '')
+    expect([norms[1], weights]).toEqual(['inf', [0.9, 0.9, 0.8]])
+  })
+
   describe('given a plan, a bucket and a read-only root', () => {
     const folder = mkdtempSync(join(tmpdir(), 'roslin-image-run-'))
     let emulator: Emulator

@@ -1,9 +1,14 @@
 """Losses that are no number: a few are left out, a streak ends the run with a good checkpoint."""
 
+import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import child_environment
 from safetensors.torch import load_file
 
 from roslin_trainer.bad_steps import BadSteps
@@ -44,6 +49,29 @@ def test_loss_scaling_may_search_for_its_scale():
     bad = BadSteps(has_loss_scaling=True)
     assert [bad.add(1.0, math.inf) for _ in range(16)] == [None] * 16
     assert bad.add(1.0, 1.0) is None
+
+
+def test_streak_of_overflows_is_the_end_when_deepspeed_has_no_lower_scale():
+    from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler
+
+    # As ZeRO makes it.
+    settings = {"scale_window": 1000, "min_scale": 1, "consecutive_hysteresis": False, "delayed_shift": 2}
+    scaler, bad = DynamicLossScaler(2**16, **settings), BadSteps(True)
+    reasons = []
+    while scaler.cur_scale > settings["min_scale"]:
+        scaler.update_scale(True)
+        reasons.append(bad.add(1.0, math.inf))
+    assert [reason is None for reason in reasons] == [True] * 16 + [False]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_deepspeed_leaves_out_a_step_without_a_number(precision):
+    command = [sys.executable, str(Path(__file__).with_name("bad_step.py")), "none", precision]
+    environment = child_environment()
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    result = json.loads(ended.stdout.splitlines()[-1])
+    assert result["norms"][1] == "inf" and result["norms"][0] == result["norms"][2] != "inf"
+    assert result["weights"] == [0.9, 0.9, 0.8]
 
 
 def test_bad_step_moves_nothing_and_training_goes_on(make_run, monkeypatch, capsys):

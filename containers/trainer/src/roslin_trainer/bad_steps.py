@@ -3,8 +3,9 @@
 import math
 
 MAX_BAD_LOSSES = 3
-# Loss scaling begins at 65,536 and halves at each overflow: up to 16 are its ordinary search for a scale.
-MAX_OVERFLOWS_WITH_SCALING = 20
+# Loss scaling begins at 65,536, lets one overflow pass and halves at each that follows: up to 16 are its
+# ordinary search for a scale. At the 18th DeepSpeed itself gives up, with an error of its own.
+MAX_OVERFLOWS_WITH_SCALING = 17
 
 
 class BadSteps:

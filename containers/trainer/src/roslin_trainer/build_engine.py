@@ -1,6 +1,7 @@
 """Builds what a rank trains with: the model, in the memory that there is, and the machinery around it."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -28,6 +29,10 @@ from roslin_trainer.sharding import Machine, Sharding, Wanted, choose_sharding
 from roslin_trainer.tokens import TokenRow
 from roslin_trainer.wide_products import are_products_wide
 
+# Ranks wait for the upload of one of them. The watchdog ends what hangs, by the run's own times; NCCL's ten
+# minutes would end what does not.
+LONGEST_WAIT = timedelta(hours=1)
+
 
 def torch_engine(
     plan: Plan, base: Path, checkpoint: Path | None, written: Layout | None, any_row: TokenRow
@@ -50,7 +55,7 @@ def rank_engine(
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
-    check_communication(lambda: torch.distributed.init_process_group(backend))
+    check_communication(lambda: torch.distributed.init_process_group(backend, timeout=LONGEST_WAIT))
     training = plan.training
     dtype = choose_dtype(training.precision, written and written.precision)
     _check_rank_layout(written, training, dtype)

@@ -1,5 +1,7 @@
 """What PyTorch 2.0 and Transformers 4.49 call otherwise, or lack: those of the image's variant driver515."""
 
+import os
+
 import torch
 import transformers
 
@@ -12,9 +14,41 @@ AttentionInterface = getattr(transformers, "AttentionInterface", None)
 DTYPE = "dtype" if TRANSFORMERS >= (4, 56) else "torch_dtype"
 
 
-def has_fused_adam(on_gpu: bool) -> bool:
-    """PyTorch before 2.4 has the fused AdamW on GPUs alone."""
-    return on_gpu or TORCH >= (2, 4)
+# PyTorch before 2.4 has the fused AdamW on GPUs alone, and cannot go on with it from a state that was read on
+# the CPU, as DeepSpeed reads it.
+HAS_FUSED_ADAM = TORCH >= (2, 4)
+
+
+def import_deepspeed() -> None:
+    """The first time it is imported, by whatever library.
+
+    Where there is a GPU, the older one asks CUDA's compiler what it could build, and raises where there is
+    none, as in the image. Nothing that is used here needs to be built.
+    """
+    if TORCH >= (2, 4) or not torch.cuda.is_available():
+        return
+    os.environ["DS_ACCELERATOR"] = "cuda"
+    is_available, torch.cuda.is_available = torch.cuda.is_available, lambda: False
+    try:
+        import deepspeed  # noqa: F401
+    finally:
+        torch.cuda.is_available = is_available
+
+
+def check_gradients_in_any_precision(optimizer) -> None:
+    """The older ZeRO leaves out a step whose gradients are not finite in fp16 alone.
+
+    It checks them just before it adapts the loss scale, in each step; otherwise it does the latter alone.
+    """
+    if TORCH >= (2, 4) or optimizer.dtype == torch.float16:
+        return
+    adapt_scale = optimizer._update_scale
+
+    def check(_) -> None:
+        optimizer.check_overflow()
+        adapt_scale(optimizer.overflow)
+
+    optimizer._update_scale = check
 
 
 def is_autocast_on_cpu() -> bool:

@@ -1,5 +1,6 @@
 """DeepSpeed: the ranks train together, and ZeRO spreads over them what sharding.py has chosen."""
 
+import math
 from pathlib import Path
 
 import deepspeed
@@ -8,7 +9,7 @@ import torch.distributed as distributed
 
 from roslin_trainer.batches import without_labels
 from roslin_trainer.collectives import sum_over_ranks
-from roslin_trainer.compat import has_fused_adam
+from roslin_trainer.compat import HAS_FUSED_ADAM, check_gradients_in_any_precision
 from roslin_trainer.engine import ADAM_BETAS, MAX_GRADIENT_NORM, STATE_FILE
 from roslin_trainer.host import keep_freed_memory
 from roslin_trainer.layout import Layout
@@ -42,6 +43,7 @@ class DeepSpeedEngine:
             model_parameters=[parameter for parameter in model.parameters() if parameter.requires_grad],
             config=deepspeed_config(training, dtype, sharding.kind),
         )
+        check_gradients_in_any_precision(self._engine.optimizer)
         self.device = self._engine.device
         self.layout = Layout(sharding.kind, self.world_size, self.device.type, precision_of(dtype))
         if self.device.type == "cpu":
@@ -60,8 +62,8 @@ class DeepSpeedEngine:
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
         self._engine.step()
-        # ZeRO itself leaves out a step whose gradients are not finite, whatever the precision.
-        return float(self._engine.get_global_grad_norm())
+        # ZeRO itself leaves out a step whose gradients are not finite. The norm may then be the last step's.
+        return math.inf if self._engine.optimizer.overflow else float(self._engine.get_global_grad_norm())
 
     def computed_tokens(self) -> int:
         computed, self._computed_tokens = self._computed_tokens, 0
@@ -125,7 +127,8 @@ def deepspeed_config(training: Training, dtype: torch.dtype, kind: str) -> dict:
     return {
         "train_micro_batch_size_per_gpu": 1,
         "bf16": {"enabled": dtype == torch.bfloat16},
-        "fp16": {"enabled": dtype == torch.float16},
+        # The search for a loss scale begins at 65,536: the older DeepSpeed's own would at 2^32.
+        "fp16": {"enabled": dtype == torch.float16, "initial_scale_power": 16},
         "zero_optimization": zero_config(kind, torch.cuda.is_available()),
         "gradient_clipping": MAX_GRADIENT_NORM,
         "optimizer": {
@@ -136,7 +139,7 @@ def deepspeed_config(training: Training, dtype: torch.dtype, kind: str) -> dict:
                 "weight_decay": training.weight_decay,
                 # PyTorch's own: DeepSpeed's is compiled at run time, and the image has no compiler.
                 "torch_adam": True,
-                "fused": has_fused_adam(torch.cuda.is_available() and kind != "zero3-offload"),
+                "fused": HAS_FUSED_ADAM,
             },
         },
     }

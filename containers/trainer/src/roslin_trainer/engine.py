@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 
 from roslin_trainer.batches import Batch
-from roslin_trainer.compat import has_fused_adam
+from roslin_trainer.compat import HAS_FUSED_ADAM
 from roslin_trainer.host import keep_freed_memory
 from roslin_trainer.layout import Layout
 from roslin_trainer.loss import SupervisedLoss
@@ -97,7 +97,7 @@ class TorchEngine:
             lr=training.learning_rate,
             betas=ADAM_BETAS,
             weight_decay=training.weight_decay,
-            fused=has_fused_adam(on_gpu=False),
+            fused=HAS_FUSED_ADAM,
         )
 
     def accumulate(self, rows: list[TokenRow], step_tokens: int, is_last: bool) -> torch.Tensor:

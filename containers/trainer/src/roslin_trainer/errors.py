@@ -18,6 +18,13 @@ DENIED_CODES = frozenset(
     ("AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket")
     + ("401", "403")
 )
+# Of the CPU's allocator; of CUDA outside PyTorch's allocator (pinned memory, contexts), cuBLAS and NCCL.
+NO_MEMORY_WORDS = (
+    "can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "Cuda failure 'out of memory'",
+)
 # What the writers of files say that are not written in Python.
 NO_SPACE_WORDS = ("No space left on device", "os error 28")
 # torch.save does not say why it could not write.
@@ -112,8 +119,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.cuda.OutOfMemoryError)):
         return True
-    # The CPU allocator has no exception class of its own.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    # What allocates beside PyTorch's own allocator of GPU memory has no exception class of its own.
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY_WORDS)
 
 
 def disk_full(error: BaseException) -> TrainerError:
