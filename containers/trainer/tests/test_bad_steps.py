@@ -51,12 +51,14 @@ def test_loss_scaling_may_search_for_its_scale():
     assert bad.add(1.0, 1.0) is None
 
 
-def test_streak_of_overflows_is_the_end_when_deepspeed_has_no_lower_scale():
-    from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler
+def test_streak_of_overflows_is_the_end_when_deepspeed_has_no_lower_scale(monkeypatch):
+    from deepspeed.runtime.fp16 import loss_scaler
 
+    # Only the first rank logs.
+    monkeypatch.setattr(loss_scaler.dist, "get_rank", lambda: 1)
     # As ZeRO makes it.
     settings = {"scale_window": 1000, "min_scale": 1, "consecutive_hysteresis": False, "delayed_shift": 2}
-    scaler, bad = DynamicLossScaler(2**16, **settings), BadSteps(True)
+    scaler, bad = loss_scaler.DynamicLossScaler(2**16, **settings), BadSteps(True)
     reasons = []
     while scaler.cur_scale > settings["min_scale"]:
         scaler.update_scale(True)
