@@ -1,12 +1,5 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Sha256 } from '@aws-crypto/sha256-js'
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
-import { HttpRequest } from '@smithy/protocol-http'
-import { SignatureV4 } from '@smithy/signature-v4'
 import type { Resumption } from '../core/api/routes.ts'
 import type { DatasetList, DatasetVersion, DatasetVersions } from '../core/dataset-version.ts'
-import { RoslinError } from '../core/errors.ts'
 import type { Estimate, EstimateRequest } from '../core/estimate-schema.ts'
 import type { SentEvent } from '../core/event.ts'
 import type { ModelList, ModelVersion, ModelVersionList } from '../core/model-view.ts'
@@ -20,6 +13,7 @@ import type { NewSchedule, ScheduleList, ScheduleView } from '../core/schedule.t
 import type { TeamView } from '../core/team-view.ts'
 import type { DatasetUploadRequest, Upload, UploadRequest } from '../core/upload.ts'
 import type { Flags } from './settings.ts'
+import { type Query, SignedRequests } from './signed-requests.ts'
 import { findTarget, type Target } from './target.ts'
 
 export type { Resumption } from '../core/api/routes.ts'
@@ -44,10 +38,6 @@ export interface RunFilter {
   readonly model?: string | undefined
 }
 
-/** A connection that broke may have carried the request: with its key it is answered once, however often it is sent. */
-const TRIES = 4
-const WAIT_MILLISECONDS = 100
-
 /**
  * The HTTP API of a deployment, each request signed with SigV4. Methods are named after the routes of docs/reference/api.md, give what
  * those answer, and throw RoslinError with the API's own code; docs/clients.md has examples.
@@ -55,16 +45,11 @@ const WAIT_MILLISECONDS = 100
 export class Client {
   /** Where it speaks to. */
   readonly target: Target
-  readonly #signer: SignatureV4
+  readonly #requests: SignedRequests
 
   constructor(target: Target) {
     this.target = target
-    this.#signer = new SignatureV4({
-      service: 'execute-api',
-      region: target.region,
-      credentials: fromNodeProviderChain(),
-      sha256: Sha256,
-    })
+    this.#requests = new SignedRequests(target)
   }
 
   /**
@@ -127,64 +112,7 @@ export class Client {
     this.#send<SentEvent>('POST', '/v1/events', { source, detail })
   createUpload = (upload: UploadRequest) => this.#send<Upload>('POST', '/v1/uploads', upload)
 
-  /** @throws RoslinError as the API answered it, or API_UNREACHABLE. */
-  async #send<T>(
-    method: string,
-    path: string,
-    body?: unknown,
-    given: Readonly<Record<string, string | undefined>> = {},
-  ): Promise<T> {
-    const query = Object.fromEntries(
-      Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    )
-    const base = new URL(this.target.apiUrl)
-    const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
-    const request = new HttpRequest({
-      method,
-      protocol: url.protocol,
-      hostname: url.hostname,
-      ...(url.port && { port: Number(url.port) }),
-      path: url.pathname,
-      query,
-      headers: {
-        host: url.host,
-        ...(method === 'POST' && { 'idempotency-key': randomUUID() }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    for (let attempt = 1; ; attempt++) {
-      const answer = await this.#attempt(url, request).catch((error: Error) => error)
-      if (!(answer instanceof Error)) {
-        // Nothing is left to say of what was deleted.
-        if (answer.ok) return JSON.parse(answer.text || 'null')
-        const error = RoslinError.parse(answer.text)
-        if (!error) throw this.#unreachable(`it answered ${answer.status}: ${answer.text.slice(0, 200)}`)
-        if (error.code !== 'REQUEST_IN_PROGRESS') throw error
-        if (attempt === TRIES) throw error
-      } else if (attempt === TRIES) {
-        throw this.#unreachable(answer.cause instanceof Error ? answer.cause.message : answer.message)
-      }
-      await sleep(WAIT_MILLISECONDS * 2 ** attempt)
-    }
-  }
-
-  async #attempt(url: URL, request: HttpRequest) {
-    const { headers } = await this.#signer.sign(request)
-    const response = await fetch(url, {
-      method: request.method,
-      headers,
-      ...(request.body && { body: request.body }),
-    })
-    return { ok: response.ok, status: response.status, text: await response.text() }
-  }
-
-  #unreachable(why: string): RoslinError {
-    return new RoslinError(
-      'API_UNREACHABLE',
-      `The API of team ${this.target.team} at ${this.target.apiUrl} could not be used: ${why}.`,
-      '`npx roslin doctor` looks for the reason.',
-    )
+  #send<T>(method: string, path: string, body?: unknown, query?: Query): Promise<T> {
+    return this.#requests.send<T>(method, path, body, query)
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { BatchClient, DescribeJobsCommand, TerminateJobCommand } from '@aws-sdk/client-batch'
 import {
@@ -164,6 +165,12 @@ export class Deployment {
     })
     const { headers } = await signer.sign(request)
     return fetch(url, { method, headers, ...(body !== undefined && { body }) })
+  }
+
+  /** The status of a POST that its sender does not send again, as the API's client would. */
+  async sendOnce(path: string, body: unknown): Promise<number> {
+    const key = { 'idempotency-key': randomUUID() }
+    return (await this.request('POST', path, JSON.stringify(body), key)).status
   }
 
   async put(key: string, body: string | Uint8Array): Promise<string> {

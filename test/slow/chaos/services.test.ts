@@ -73,6 +73,10 @@ describe('a request to start a run', () => {
       fail('dynamodb', 'reset', 1, { operation: 'TransactWriteItems', carriedOut: true }),
     ],
     ['DynamoDB is throttled', fail('dynamodb', 'throttled', 2, { operation: 'TransactWriteItems' })],
+    [
+      'the API dies once the run is stored, before it is started',
+      { kind: 'kill-function', function: 'ApiHandler', afterWrites: 2, times: 1 },
+    ],
   ])('starts one run, and one only, where %s', async (_, rule) => {
     const before = await deployment.executions()
     await setChaos(deployment.port, { rules: [rule] })
