@@ -163,9 +163,8 @@ async function sendFiles(
   const uris: string[] = []
   for (const file of files) {
     const { name, sha256, bytes } = file
-    const upload = await client.createUpload({ contentSha256, fileName: name, sha256, bytes })
-    uris.push(upload.uri)
-    await sendFile(upload, file, note)
+    const request = { contentSha256, fileName: name, sha256, bytes }
+    uris.push(await sendFile(() => client.createUpload(request), file, note))
   }
   return uris
 }

@@ -29,9 +29,13 @@ export async function uploadVersion(name: string, path: string, options: Deploym
   )
   const client = await Client.connect(options)
   const { sha256, bytes } = file
-  const upload = await client.createDatasetUpload(name, { fileName: basename(path), sha256, bytes })
-  await sendFile(upload, file, (text) => say(`· ${text}`))
-  const version = await client.registerDatasetVersion(name, upload.uri)
+  const request = { fileName: basename(path), sha256, bytes }
+  const uri = await sendFile(
+    () => client.createDatasetUpload(name, request),
+    file,
+    (text) => say(`· ${text}`),
+  )
+  const version = await client.registerDatasetVersion(name, uri)
   if (options.json) printJson(version)
   else print(versionsTable([version]))
 }
