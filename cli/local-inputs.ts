@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { baseModelFacts, contextTokensOfConfig } from '../core/base-model.ts'
 import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
 import { checkDataset } from '../core/dataset.ts'
@@ -10,6 +9,7 @@ import { checkPromptLengths } from '../core/prompt-length.ts'
 import type { Recipe } from '../core/recipe.ts'
 import { tokenCounter } from '../core/tokenizer.ts'
 import type { Client } from './client.ts'
+import { filesOf } from './folder-files.ts'
 import { type LocalFile, localFile, sendFile } from './local-file.ts'
 
 /** The local data, model and benchmarks that a recipe names, checked and hashed; a remote one has no files. */
@@ -77,7 +77,7 @@ async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFi
     )
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw problem('MODEL_NOT_FOUND', 'there is no such folder')
-  const files = await filesOf(folder)
+  const files = await filesOf(folder, (why) => problem('MODEL_UNREADABLE', why))
   const names = files.map(({ name }) => name)
   if (!names.includes('config.json') && names.filter((name) => name.endsWith('.gguf')).length !== 1) {
     throw problem('MODEL_UNREADABLE', 'it has neither a config.json nor exactly one .gguf file')
@@ -99,27 +99,17 @@ async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFi
 }
 
 async function checkBenchmarkFolder(given: string, folder: string): Promise<LocalFile[]> {
-  const files = existsSync(folder) && statSync(folder).isDirectory() ? await filesOf(folder) : []
-  if (!files.some(({ name }) => name.endsWith('.yaml'))) {
-    const why = existsSync(folder) ? 'there is no .yaml file in it' : 'there is no such folder'
-    throw new RoslinError(
+  const problem = (why: string) =>
+    new RoslinError(
       'BENCHMARKS_NOT_FOUND',
       `The benchmark folder ${folder} cannot be used: ${why}.`,
       "Give a folder with lm-eval tasks as .yaml files, or an s3:// folder; leave it out for lm-eval's own tasks.",
       [{ path: 'evaluation.benchmarks.folder', message: `is ${JSON.stringify(given)}: ${why}` }],
     )
-  }
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw problem('there is no such folder')
+  const files = await filesOf(folder, problem)
+  if (!files.some(({ name }) => name.endsWith('.yaml'))) throw problem('there is no .yaml file in it')
   return Promise.all(files.map(({ path, name }) => localFile(path, name)))
-}
-
-/** All files below a folder, in the order of their names, which their upload's hash depends on. */
-async function filesOf(folder: string): Promise<{ path: string; name: string }[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path, name: relative(folder, path).split(sep).join('/') }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** Sends the local inputs up, those the team does not have yet, and names them in the recipe by where they lie now. */

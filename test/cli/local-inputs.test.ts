@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Client } from '../../cli/client.ts'
 import { checkLocalInputs, sendUp } from '../../cli/local-inputs.ts'
 import { recipe } from '../support/recipes.ts'
+import { rejectionOf } from '../support/thrown.ts'
 
 let folder: string
 beforeEach(() => {
@@ -57,5 +58,50 @@ describe('a benchmark folder beside the recipe', () => {
     const inputs = await checkLocalInputs(given, join(folder, 'recipe.yaml'))
     expect(inputs.benchmarks).toEqual([])
     expect(await sendUp({} as Client, given, inputs, () => {})).toEqual(given)
+  })
+})
+
+const withModel = (source: string) => ({
+  ...remote,
+  baseModel: { ...remote.baseModel, source, parameters: 1000 },
+  dataset: { ...remote.dataset, source: 's3://bucket/rows.jsonl' },
+})
+
+describe('a model folder beside the recipe', () => {
+  const model = (...path: string[]) => join(folder, 'model', ...path)
+  const checked = () => checkLocalInputs(withModel('./model'), join(folder, 'recipe.yaml'))
+  beforeEach(() => {
+    mkdirSync(model())
+    writeFileSync(model('config.json'), JSON.stringify({ max_position_embeddings: 2048 }))
+  })
+
+  it('is sent whole where all of it is links, as in a snapshot of the cache of the Hub', async () => {
+    mkdirSync(join(folder, 'blobs'))
+    mkdirSync(model('onnx'))
+    for (const [name, blob] of Object.entries({ 'model.safetensors': 'ab12', 'onnx/model.onnx': 'cd34' })) {
+      writeFileSync(join(folder, 'blobs', blob), `bytes of ${blob}`)
+      symlinkSync(join(folder, 'blobs', blob), model(name))
+    }
+    symlinkSync(model(), join(folder, 'linked'))
+    const { model: files } = await checkLocalInputs(withModel('./linked'), join(folder, 'recipe.yaml'))
+    expect(files.map(({ name, bytes }) => [name, bytes])).toEqual([
+      ['config.json', 32],
+      ['model.safetensors', 13],
+      ['onnx/model.onnx', 13],
+    ])
+  })
+
+  it.each([
+    ['to nothing', 'absent'],
+    ['to itself', 'model/lost'],
+    ['to a folder, which may have no end', 'model'],
+  ])('is refused by name for a link %s', async (_, target) => {
+    symlinkSync(join(folder, target), model('lost'))
+    const error = await rejectionOf(checked())
+    expect(error).toMatchObject({
+      code: 'MODEL_UNREADABLE',
+      message: expect.stringContaining('"lost"'),
+      issues: [{ path: 'baseModel.source' }],
+    })
   })
 })
