@@ -8,6 +8,7 @@ import { type Issue, RoslinError } from '../core/errors.ts'
 import { checkPromptLengths } from '../core/prompt-length.ts'
 import type { Recipe } from '../core/recipe.ts'
 import { tokenCounter } from '../core/tokenizer.ts'
+import { uploadName } from '../core/upload.ts'
 import type { Client } from './client.ts'
 import { filesOf } from './folder-files.ts'
 import { type LocalFile, localFile, sendFile } from './local-file.ts'
@@ -64,7 +65,7 @@ export async function readDataFile(
   const { size } = statSync(path)
   if (size > MAX_DATASET_BYTES) throw datasetTooLarge(path, size)
   await checkDataset(readFileSync(path), basename(path), format)
-  return localFile(path, basename(path))
+  return localFile(path, uploadName(basename(path)))
 }
 
 async function checkModelFolder(recipe: Recipe, folder: string): Promise<LocalFile[]> {

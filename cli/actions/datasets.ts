@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { Client } from '../client.ts'
 import type { DeploymentOptions } from '../commands/options.ts'
 import { datasetPage, datasetsTable, versionsTable } from '../data-format.ts'
@@ -28,8 +27,8 @@ export async function uploadVersion(name: string, path: string, options: Deploym
     'Give the path of a data file; docs/recipes.md has the formats.',
   )
   const client = await Client.connect(options)
-  const { sha256, bytes } = file
-  const request = { fileName: basename(path), sha256, bytes }
+  const { name: fileName, sha256, bytes } = file
+  const request = { fileName, sha256, bytes }
   const uri = await sendFile(
     () => client.createDatasetUpload(name, request),
     file,

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Client } from '../../cli/client.ts'
 import { checkLocalInputs, sendUp } from '../../cli/local-inputs.ts'
+import { datasetUploadRequestSchema, uploadRequestSchema } from '../../core/upload.ts'
 import { recipe } from '../support/recipes.ts'
 import { rejectionOf } from '../support/thrown.ts'
 
@@ -103,5 +104,51 @@ describe('a model folder beside the recipe', () => {
       message: expect.stringContaining('"lost"'),
       issues: [{ path: 'baseModel.source' }],
     })
+  })
+
+  it("is sent without what the Hub's downloader and Git keep in it, and without empty files", async () => {
+    mkdirSync(model('.cache/huggingface/download'), { recursive: true })
+    writeFileSync(model('.cache/huggingface/.gitignore'), '*')
+    writeFileSync(model('.cache/huggingface/download/config.json.lock'), '')
+    mkdirSync(model('.git'))
+    writeFileSync(model('.git/HEAD'), 'ref: refs/heads/main')
+    writeFileSync(model('.gitattributes'), '*.safetensors filter=lfs')
+    writeFileSync(model('merges.txt'), '')
+    expect((await checked()).model.map(({ name }) => name)).toEqual(['.gitattributes', 'config.json'])
+  })
+
+  it.each(['READ ME.md', 'notes/größe.txt', 'a..b'])('is refused for a file named %j', async (name) => {
+    mkdirSync(model('notes'))
+    writeFileSync(model(name), 'text')
+    const error = await rejectionOf(checked())
+    expect(error.code).toBe('MODEL_UNREADABLE')
+    expect(error.message).toContain(`${JSON.stringify(name)} cannot be sent under that name`)
+  })
+
+  it('is refused for a file that is larger than S3 takes in one form', async () => {
+    writeFileSync(model('model.safetensors'), '')
+    truncateSync(model('model.safetensors'), 5 * 2 ** 30 + 1)
+    const error = await rejectionOf(checked())
+    expect(error.code).toBe('MODEL_UNREADABLE')
+    expect(error.message).toContain('"model.safetensors" has 5368709121 bytes')
+  })
+})
+
+describe('a data file beside the recipe', () => {
+  it.each([
+    ['my dir/my data (1).json', 'my-data-1-.json'],
+    ['größe.jsonl.gz', 'gr-e.jsonl.gz'],
+    ['rows..json', 'rows.json'],
+    ['rows.json', 'rows.json'],
+  ])('may have any name: %j is sent as %j', async (source, sent) => {
+    mkdirSync(join(folder, 'my dir'))
+    writeFileSync(join(folder, source), '[{"instruction": "Say it.", "output": "Baa."}]')
+    const given = { ...withModel('s3://bucket/model/'), dataset: { ...remote.dataset, source } }
+    const { dataset } = await checkLocalInputs(given, join(folder, 'recipe.yaml'))
+    expect(dataset).toMatchObject([{ path: join(folder, source), name: sent }])
+    for (const { name } of dataset) {
+      expect(uploadRequestSchema.shape.fileName.safeParse(name).success).toBe(true)
+      expect(datasetUploadRequestSchema.shape.fileName.safeParse(name).success).toBe(true)
+    }
   })
 })
