@@ -25,19 +25,21 @@ const FIRST_WAIT_MILLISECONDS = 500
 /**
  * Sends a file to S3, unless the team has it already; gives where it lies.
  * @param askForForm anew for each try: a form is good for a quarter of an hour
- * @throws RoslinError UPLOAD_MISMATCH for one that is no more what it was, API_UNREACHABLE
+ * @throws RoslinError UPLOAD_MISMATCH for one that is no more what it was, API_UNREACHABLE; the signal's reason when the person wants out
  */
 export async function sendFile(
   askForForm: () => Promise<Upload>,
   file: LocalFile,
   note: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<string> {
   const { path, name, bytes } = file
   for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
     const { uri, post } = await askForForm()
     if (!post) return uri
     note(`sending ${name} (${(bytes / 1e6).toFixed(1)} MB)`)
-    const broken = await send(post, path)
+    const broken = await send(post, path, signal)
     if (broken === undefined) return uri
     if (attempt === TRIES) {
       throw new RoslinError(
@@ -52,7 +54,11 @@ export async function sendFile(
 }
 
 /** What went wrong on its way; undefined where it has arrived. */
-async function send(post: NonNullable<Upload['post']>, path: string): Promise<string | undefined> {
+async function send(
+  post: NonNullable<Upload['post']>,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   const form = new FormData()
   for (const [field, value] of Object.entries(post.fields)) form.set(field, value)
   let response: Response
@@ -60,9 +66,10 @@ async function send(post: NonNullable<Upload['post']>, path: string): Promise<st
   try {
     // Last: S3 reads no field after it.
     form.set('file', await openAsBlob(path), basename(path))
-    response = await fetch(post.url, { method: 'POST', body: form })
+    response = await fetch(post.url, { method: 'POST', body: form, ...(signal && { signal }) })
     text = await response.text()
   } catch (error) {
+    signal?.throwIfAborted()
     const { message, cause } = error as Error & { cause?: Error }
     return cause?.message || message
   }

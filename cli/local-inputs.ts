@@ -119,10 +119,11 @@ export async function sendUp(
   recipe: Recipe,
   inputs: LocalInputs,
   note: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<Recipe> {
-  const datasetUri = await sendFiles(client, inputs.dataset, note)
-  const modelUri = await sendFiles(client, inputs.model, note)
-  const benchmarkUri = await sendFiles(client, inputs.benchmarks, note)
+  const datasetUri = await sendFiles(client, inputs.dataset, note, signal)
+  const modelUri = await sendFiles(client, inputs.model, note, signal)
+  const benchmarkUri = await sendFiles(client, inputs.benchmarks, note, signal)
   const { benchmarks } = recipe.evaluation
   return {
     ...recipe,
@@ -147,6 +148,7 @@ async function sendFiles(
   client: Client,
   files: readonly LocalFile[],
   note: (text: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const content = createHash('sha256')
   for (const { name, sha256 } of files) content.update(`${name}\0${sha256}\n`)
@@ -155,7 +157,7 @@ async function sendFiles(
   for (const file of files) {
     const { name, sha256, bytes } = file
     const request = { contentSha256, fileName: name, sha256, bytes }
-    uris.push(await sendFile(() => client.createUpload(request), file, note))
+    uris.push(await sendFile(() => client.createUpload(request), file, note, signal))
   }
   return uris
 }

@@ -18,9 +18,14 @@ export async function checkRecipe(recipeFile: string): Promise<CheckedRecipe> {
   return { recipe, inputs: await checkLocalInputs(recipe, recipeFile) }
 }
 
-/** Sends up what is local, and starts the run. */
-export async function startRun(client: Client, { recipe, inputs }: CheckedRecipe): Promise<RunDetail> {
-  const remote: Recipe = await sendUp(client, recipe, inputs, (text) => say(`· ${text}`))
+/** Sends up what is local, and starts the run. @throws the signal's reason when the person wants out before that. */
+export async function startRun(
+  client: Client,
+  { recipe, inputs }: CheckedRecipe,
+  signal?: AbortSignal,
+): Promise<RunDetail> {
+  const remote: Recipe = await sendUp(client, recipe, inputs, (text) => say(`· ${text}`), signal)
+  signal?.throwIfAborted()
   return client.createRun(remote)
 }
 

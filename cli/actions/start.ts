@@ -24,7 +24,7 @@ export async function start(recipe = DEFAULT_RECIPE, options: StartOptions): Pro
   const { embedded, stop } = await up({ ...options, port, team: TEAM, background: false })
   try {
     const client = await Client.connect({ team: embedded.team })
-    const run = await startRun(client, await checkRecipe(recipe))
+    const run = await startRun(client, await checkRecipe(recipe), interruption)
     say(`run ${run.runId} of ${recipe}`)
     const ended = await watchRun(client, run.runId, interruption)
     await printOutcome(client, ended)

@@ -10,7 +10,7 @@ import { rejectionOf } from '../support/thrown.ts'
 const URI = 's3://bucket/uploads/abc/model.safetensors'
 const folder = mkdtempSync(join(tmpdir(), 'roslin-file-'))
 
-type Answer = 'broken' | { readonly status: number; readonly code?: string }
+type Answer = 'broken' | 'silent' | { readonly status: number; readonly code?: string }
 const arrived: Answer = { status: 204 }
 let answers: Answer[] = []
 /** Of the form that each of S3's requests was made with. */
@@ -22,6 +22,7 @@ const s3 = createServer((request, response) => {
     request.once('data', () => request.socket.destroy())
     return
   }
+  if (answer === 'silent') return
   request.resume().on('end', () => {
     response.writeHead(answer.status).end(answer.code && `<Error><Code>${answer.code}</Code></Error>`)
   })
@@ -40,6 +41,7 @@ beforeEach(() => {
   forms = []
 })
 afterAll(() => {
+  s3.closeAllConnections()
   s3.close()
   rmSync(folder, { recursive: true })
 })
@@ -74,6 +76,16 @@ describe('a file on its way to S3', () => {
     const error = await rejectionOf(sending({ status: 400, code }))
     expect(error).toMatchObject({ code: 'UPLOAD_MISMATCH', message: expect.stringContaining(code) })
     expect(forms).toHaveLength(1)
+  })
+
+  it('is given up at once when the person wants out, and not sent again', async () => {
+    const leaving = new AbortController()
+    const form = { uri: URI, post: { url: `${url}/form`, fields: {} } }
+    const note = () => void setTimeout(() => leaving.abort(new Error('out')))
+    answers = ['silent']
+    await expect(sendFile(async () => form, file, note, leaving.signal)).rejects.toThrow('out')
+    expect(forms.length).toBeLessThan(2)
+    await expect(sendFile(async () => form, file, note, leaving.signal)).rejects.toThrow('out')
   })
 
   it('that the team has already is not sent', async () => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, inject, it } from 'vitest'
@@ -49,6 +49,21 @@ describe('roslin start', () => {
     starting.child.kill(signal)
     const { code } = await starting.ended
     expect(code).toBe(130)
+    await nothingLeft()
+  })
+
+  it('sends nothing more at SIGINT while it sends its files, and starts no run', async () => {
+    const recipe = recipeFile()
+    const weights = join(folder, 'model/model.safetensors')
+    writeFileSync(weights, '')
+    truncateSync(weights, 1e9)
+    const starting = begin('start', recipe, '--port', port)
+    await starting.says(/sending model\.safetensors/)
+    starting.child.kill('SIGINT')
+    const { code, stderr } = await starting.ended
+    rmSync(weights)
+    expect(code).toBe(130)
+    expect(stderr).not.toMatch(/^run \w{26}/m)
     await nothingLeft()
   })
 
