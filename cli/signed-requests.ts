@@ -85,7 +85,9 @@ export class SignedRequests {
       const { error, retryAfterMilliseconds } = outcome
       mayBeDone ||= request.method === 'POST' && outcome.mayBeDone
       const pause = Math.max(wait, retryAfterMilliseconds)
-      const patience = mayBeDone ? POST_PATIENCE_MILLISECONDS : PATIENCE_MILLISECONDS
+      // A fault of ours is an answer: nobody holds the request up.
+      const isHeldUp = mayBeDone && error.code !== 'INTERNAL'
+      const patience = isHeldUp ? POST_PATIENCE_MILLISECONDS : PATIENCE_MILLISECONDS
       if (Date.now() + pause > begunAt + patience) {
         throw mayBeDone ? new RoslinError(error.code, error.message, LOOK_FIRST) : error
       }

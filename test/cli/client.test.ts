@@ -103,6 +103,13 @@ describe('a run that is started', () => {
     },
   )
 
+  it('may be there where the API meets one fault of ours after the other, which is told within seconds', async () => {
+    answerSeconds = 3
+    const error = await rejectionOf(sending(...always(refused('INTERNAL'))))
+    expect(error.nextStep).toContain('roslin runs list')
+    expect([error.code, keys.length]).toEqual(['INTERNAL', 2])
+  })
+
   it.each<ErrorCode>([
     'BUDGET_EXCEEDED',
     'TOO_MANY_RUNS',
