@@ -18,8 +18,9 @@ export function remember(embedded: Embedded): void {
   writeFileSync(paths.record, JSON.stringify(embedded))
 }
 
-export function forget(): void {
-  rmSync(paths.record, { force: true })
+/** Leaves the record of another one alone, which may have been started since. */
+export function forget(pid: number): void {
+  if (readRecord()?.pid === pid) rmSync(paths.record, { force: true })
 }
 
 /** The one that was started last, if it still runs. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,13 +24,17 @@ export interface EmulatorOptions {
 export interface Emulator {
   readonly port: number
   readonly pid: number
-  /** Stops it in order: jobs get SIGTERM and time to save, the state is written. */
+  /** Resolves when its process has ended, whoever ended it. */
+  readonly ended: Promise<void>
+  isRunning(): boolean
+  /** Stops it in order, if it still runs: jobs get SIGTERM and time to save, the state is written. */
   stop(): Promise<void>
 }
 
 const START_TIMEOUT_MILLISECONDS = 60_000
 const STOP_TIMEOUT_MILLISECONDS = 45_000
 const EXIT_PORT_BUSY = 3
+const EXIT_STATE_IN_USE = 4
 
 const healthSchema = z.object({ ready: z.boolean(), pid: z.int(), account: z.string(), region: z.string() })
 export type Health = z.output<typeof healthSchema>
@@ -49,7 +53,7 @@ export async function emulatorHealth(port: number): Promise<Health | undefined> 
   }
 }
 
-/** @throws RoslinError PORT_BUSY, or SETUP_FAILED with the end of its log. */
+/** @throws RoslinError PORT_BUSY, ALREADY_RUNS, or SETUP_FAILED with the end of its log. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { port, background, stateDir = paths.aws, keepsState = true } = options
   mkdirSync(paths.aws, { recursive: true })
@@ -80,12 +84,19 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     stdio: [background ? 'ignore' : 'pipe', log, log],
   })
   closeSync(log)
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const isRunning = () => child.exitCode === null && child.signalCode === null
   const deadline = Date.now() + START_TIMEOUT_MILLISECONDS
-  while (child.exitCode === null && Date.now() < deadline && !interruption.aborted) {
+  while (isRunning() && Date.now() < deadline && !interruption.aborted) {
     const health = await emulatorHealth(port)
     if (health?.ready && health.pid === child.pid) {
       if (background) child.unref()
-      return { port, pid: health.pid, stop: () => stopProcess(health.pid, child) }
+      const { pid } = health
+      const stop = async () => {
+        // The number of a process that has ended may be another's by now.
+        if (isRunning()) await stopProcess(pid)
+      }
+      return { port, pid, ended, isRunning, stop }
     }
     await sleep(100)
   }
@@ -98,6 +109,14 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       `Stop that program, or give another port: --port ${port + 1}.`,
     )
   }
+  if (child.exitCode === EXIT_STATE_IN_USE) {
+    const holder = readFileSync(join(stateDir, 'lock'), 'utf8')
+    throw new RoslinError(
+      'ALREADY_RUNS',
+      `An embedded AWS already runs on ${stateDir}: ${holder}.`,
+      'Use it, or stop it with `npx roslin down`; where it is starting or stopping, wait and try again.',
+    )
+  }
   const tail = readFileSync(paths.emulatorLog, 'utf8').slice(-2000).trim()
   throw new RoslinError(
     'SETUP_FAILED',
@@ -107,10 +126,10 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
 }
 
 /** @throws RoslinError SETUP_FAILED when the process does not end. */
-export async function stopProcess(pid: number, child?: ChildProcess): Promise<void> {
+export async function stopProcess(pid: number): Promise<void> {
   signal(pid, 'SIGTERM')
   const deadline = Date.now() + STOP_TIMEOUT_MILLISECONDS
-  while (isRunning(pid) && child?.exitCode !== 0) {
+  while (signal(pid, 0)) {
     if (Date.now() > deadline) {
       throw new RoslinError(
         'SETUP_FAILED',
@@ -120,10 +139,6 @@ export async function stopProcess(pid: number, child?: ChildProcess): Promise<vo
     }
     await sleep(50)
   }
-}
-
-function isRunning(pid: number): boolean {
-  return signal(pid, 0)
 }
 
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {

@@ -2,7 +2,7 @@ import { RoslinError } from '../core/errors.ts'
 import { ensureDemoModel } from './demo-model.ts'
 import { ensureDeployed } from './deploy.ts'
 import { type Embedded, findEmbedded, forget, remember } from './embedded.ts'
-import { emulatorHealth, startEmulator, stopProcess } from './emulator.ts'
+import { type Emulator, emulatorHealth, startEmulator, stopProcess } from './emulator.ts'
 import { trainerImages, writeImages } from './images.ts'
 import { withProgress } from './progress.ts'
 import { ensurePython } from './python.ts'
@@ -18,8 +18,8 @@ export interface UpOptions {
 
 export interface Up {
   readonly embedded: Embedded
-  /** Stops the emulator; undefined where it ran already, for then it is somebody else's. */
-  readonly stop: (() => Promise<void>) | undefined
+  /** The emulator, where it was started here; one that ran already is somebody else's. */
+  readonly own: Emulator | undefined
 }
 
 /** Brings the embedded AWS up with a team deployed to it, whatever of that was there before. */
@@ -33,14 +33,14 @@ export async function up(options: UpOptions): Promise<Up> {
     const embedded = { ...running, team: options.team }
     await ensureDeployed(embedded)
     remember(embedded)
-    return { embedded, stop: undefined }
+    return { embedded, own: undefined }
   }
   const emulator = await withProgress(`Embedded AWS on port ${options.port}`, () =>
     startEmulator({ ...options, images }),
   )
   const stop = async () => {
     await emulator.stop()
-    forget()
+    forget(emulator.pid)
   }
   try {
     const health = await emulatorHealth(emulator.port)
@@ -59,7 +59,7 @@ export async function up(options: UpOptions): Promise<Up> {
     }
     remember(embedded)
     await ensureDeployed(embedded)
-    return { embedded, stop }
+    return { embedded, own: { ...emulator, stop } }
   } catch (error) {
     await stop()
     throw error
@@ -71,6 +71,6 @@ export async function down(): Promise<boolean> {
   const running = await findEmbedded()
   if (!running) return false
   await stopProcess(running.pid)
-  forget()
+  forget(running.pid)
   return true
 }

@@ -21,7 +21,7 @@ export async function start(recipe = DEFAULT_RECIPE, options: StartOptions): Pro
   // A recipe that cannot be used is told of before minutes of set-up, not after.
   readRecipe(recipe)
   const port = portOf(options)
-  const { embedded, stop } = await up({ ...options, port, team: TEAM, background: false })
+  const { embedded, own } = await up({ ...options, port, team: TEAM, background: false })
   try {
     const client = await Client.connect({ team: embedded.team })
     const run = await startRun(client, await checkRecipe(recipe), interruption)
@@ -31,19 +31,17 @@ export async function start(recipe = DEFAULT_RECIPE, options: StartOptions): Pro
     process.exitCode = ended.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
     if (options.once) return
     say(`The embedded AWS serves on port ${embedded.port}: try \`npx roslin runs list\` in another terminal.`)
-    if (!stop) return
+    if (!own) return
     say('Ctrl-C ends it.')
-    if (!interruption.aborted) await untilInterrupted()
+    if (!interruption.aborted) await Promise.race([once(interruption, 'abort'), own.ended])
   } finally {
-    if (stop) {
-      say('Stopping the embedded AWS; what it holds stays on disk.')
-      await stop()
+    if (own) {
+      say(
+        own.isRunning()
+          ? 'Stopping the embedded AWS; what it holds stays on disk.'
+          : 'The embedded AWS has ended, and not by this command; what it held is on disk.',
+      )
+      await own.stop()
     }
   }
-}
-
-/** An abort listener alone does not keep a process alive. */
-async function untilInterrupted(): Promise<void> {
-  const keepAlive = setInterval(() => {}, 60_000)
-  await once(interruption, 'abort').finally(() => clearInterval(keepAlive))
 }

@@ -14,7 +14,9 @@ from roslin_emulator.images import Images, ImagesError
 from roslin_emulator.settings import HOST, Settings, parse, prepare_environment
 
 EXIT_USAGE = 2
-EXIT_BUSY = 3
+EXIT_PORT_BUSY = 3
+EXIT_STATE_IN_USE = 4
+LOCK = "lock"
 OPEN_FILES = 8192
 
 
@@ -41,12 +43,16 @@ def bind(settings: Settings) -> socket.socket:
 def lock(settings: Settings) -> TextIO | None:
     """Two emulators on one state would overwrite each other's; the system frees the lock of one that dies."""
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    file = open(settings.state_dir / "lock", "w")
+    # Truncated once it is ours alone: until then it says who has it.
+    file = open(settings.state_dir / LOCK, "a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
         return None
+    file.truncate(0)
+    file.write(f"port {settings.port}, process {os.getpid()}")
+    file.flush()
     return file
 
 
@@ -68,17 +74,19 @@ def main() -> int:
     except ImagesError as error:
         print(f"--images: {error}.", file=sys.stderr)
         return EXIT_USAGE
+    # Before the port: the same one started twice is no other program on its port.
+    held = lock(settings)
+    if held is None:
+        holder = (settings.state_dir / LOCK).read_text()
+        print(f"An emulator already runs on {settings.state_dir} ({holder}); stop it first.", file=sys.stderr)
+        return EXIT_STATE_IN_USE
     try:
         listener = bind(settings)
     except OSError as error:
         print(
             f"Port {settings.port} on {HOST} is not free ({error.strerror}); choose another.", file=sys.stderr
         )
-        return EXIT_BUSY
-    held = lock(settings)
-    if held is None:
-        print(f"Another emulator runs on {settings.state_dir}; stop it first.", file=sys.stderr)
-        return EXIT_BUSY
+        return EXIT_PORT_BUSY
     prepare_environment(settings)
     allow_many_open_files()
     # Not before the environment is prepared: this imports MiniStack.

@@ -119,10 +119,15 @@ def test_a_busy_port(tmp_path: Path) -> None:
 
 def test_a_state_directory_in_use(tmp_path: Path) -> None:
     emulator = Emulator(tmp_path).start()
-    first, emulator.port = emulator.port, free_port()
-    result = run(emulator)
-    assert result.returncode == 3
-    assert result.stderr == f"Another emulator runs on {tmp_path}/state; stop it first.\n"
+    assert emulator.process
+    first = emulator.port
+    for port in (first, free_port()):
+        emulator.port = port
+        result = run(emulator)
+        assert result.returncode == 4
+        holder = f"port {first}, process {emulator.process.pid}"
+        said = f"An emulator already runs on {tmp_path}/state ({holder}); stop it first.\n"
+        assert result.stderr == said
     emulator.port = first
     assert emulator.health()
     emulator.stop()
