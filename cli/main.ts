@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { RoslinError } from '../core/errors.ts'
+import { noProxy } from '../local/no-proxy.ts'
 import { CLI_EXIT, exitCodeOf } from './exit-codes.ts'
 import { printError, say } from './output.ts'
 import { createProgram } from './program.ts'
@@ -9,6 +10,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(CLI_EXIT.ok)
 })
+
+// Before anything is fetched from the embedded AWS.
+Object.assign(process.env, noProxy())
 
 try {
   await createProgram().parseAsync()

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { emulatorHealth, endpointOf } from './emulator.ts'
+import { noProxy } from './no-proxy.ts'
 import { paths } from './paths.ts'
 
 /** The embedded AWS that runs on this machine, and the team deployed to it. */
@@ -52,6 +53,11 @@ export function awsEnvironment({
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_EC2_METADATA_DISABLED: 'true',
+    // What a shell may ask of the real AWS, and an endpoint of its own does not go with.
+    AWS_USE_FIPS_ENDPOINT: 'false',
+    AWS_USE_DUALSTACK_ENDPOINT: 'false',
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'false',
+    ...noProxy(),
   }
 }
 

@@ -25,7 +25,7 @@ describe('the command line, before a command runs', () => {
     expect(loaded.filter((name) => !/^node:|\.ts$/.test(name))).toEqual(['commander'])
   })
 
-  it('and of the project no more than the commands, the words for errors, and the names of states', () => {
+  it('and of the project no more than the commands, the words for errors, the names of states, and which hosts need no proxy', () => {
     expect(loaded).toContain('cli/commands/runs.ts')
     const others = loaded.filter((name) => name.endsWith('.ts') && !/^cli\/commands\//.test(name)).sort()
     expect(others).toEqual([
@@ -35,6 +35,7 @@ describe('the command line, before a command runs', () => {
       'cli/program.ts',
       'core/errors.ts',
       'core/run.ts',
+      'local/no-proxy.ts',
     ])
   })
 })

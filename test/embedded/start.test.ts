@@ -1,13 +1,13 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, inject, it } from 'vitest'
+import { afterAll, describe, expect, inject, it } from 'vitest'
 import { freePort, gone, processesOf } from '../support/processes.ts'
-import { startRoslin } from '../support/spawned.ts'
+import { type Spawned, startRoslin } from '../support/spawned.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'roslin-start-'))
 const stateDir = join(folder, 'state')
-const begin = (...args: string[]) => startRoslin(args, { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' })
+const env = { ROSLIN_STATE_DIR: stateDir, NO_COLOR: '1' }
 const trainer = ['--trainer', 'python test/support/stub_trainer.py']
 
 afterAll(async () => {
@@ -31,12 +31,29 @@ function recipeFile(): string {
   return file
 }
 
-it('roslin start ends once another terminal has stopped its embedded AWS', async () => {
-  cpSync(inject('embedded').deployedState, stateDir, { recursive: true })
-  const first = begin('start', recipeFile(), '--port', String(await freePort()), ...trainer)
-  await first.says(/Ctrl-C ends it/)
-  expect((await begin('down').ended).stderr).toContain('The embedded AWS has stopped')
-  const { code, stderr } = await first.ended
-  expect(stderr).toContain('The embedded AWS has ended, and not by this command')
-  expect(code).toBe(0)
+describe('roslin start', () => {
+  let first: Spawned
+
+  it('deploys, and runs a recipe, in a shell that is set up for a proxy and for FIPS endpoints of AWS', async () => {
+    cpSync(inject('embedded').deployedState, stateDir, { recursive: true })
+    // Without its note of what is deployed, the CDK is asked.
+    rmSync(join(stateDir, 'aws/deployed-demo'))
+    const nobody = 'http://127.0.0.1:9'
+    const shell = {
+      HTTP_PROXY: nobody,
+      http_proxy: nobody,
+      NODE_USE_ENV_PROXY: '1',
+      AWS_USE_FIPS_ENDPOINT: 'true',
+    }
+    const args = ['start', recipeFile(), '--port', String(await freePort()), ...trainer]
+    first = startRoslin(args, { ...env, ...shell })
+    await first.says(/succeeded[\s\S]*Ctrl-C ends it/)
+  })
+
+  it('ends once another terminal has stopped its embedded AWS', async () => {
+    expect((await startRoslin(['down'], env).ended).stderr).toContain('The embedded AWS has stopped')
+    const { code, stderr } = await first.ended
+    expect(stderr).toContain('The embedded AWS has ended, and not by this command')
+    expect(code).toBe(0)
+  })
 })
