@@ -3,6 +3,7 @@ import type { Recipe } from '../core/recipe.ts'
 import type { RunDetail } from '../core/run-view.ts'
 import type { Client } from './client.ts'
 import { answersTable, duration, lossLine, usd } from './format.ts'
+import { hint } from './hint.ts'
 import { checkLocalInputs, type LocalInputs, sendUp } from './local-inputs.ts'
 import { print, say } from './output.ts'
 import { readRecipe } from './recipe-file.ts'
@@ -47,7 +48,7 @@ export async function printOutcome(client: Client, run: RunDetail): Promise<void
       `${duration(run.elapsedSeconds)}; ${usd(run.costUsd)} at the list price of ${run.capacity.instanceType}`,
     )
   if (run.model) print(`model ${run.model.name}@${run.model.version}: ${run.model.uri}`)
-  print(`look again: npx roslin runs get ${runId}`)
+  print(`look again: ${hint(`runs get ${runId}`, client.target.flags)}`)
 }
 
 /** Another trainer may write no metrics or samples. */

@@ -11,6 +11,8 @@ export interface Target {
   readonly region: string
   /** The embedded AWS: nothing is paid for there. */
   readonly isEmbedded?: true
+  /** By which it was found, for commands that a person is told to type next. */
+  readonly flags?: Flags
 }
 
 /**
@@ -20,6 +22,7 @@ export interface Target {
  */
 export async function findTarget(flags: Flags = {}): Promise<Target> {
   const settings = resolveSettings(flags)
+  const given = { team: flags.team, region: flags.region, profile: flags.profile }
   const team = settings.team.value
   if (team !== undefined) parseTeamName(team)
   const embedded = await embeddedOf(flags, team)
@@ -27,12 +30,13 @@ export async function findTarget(flags: Flags = {}): Promise<Target> {
     // For this process alone: from here on the SDK speaks to the embedded AWS, which knows no profile.
     Object.assign(process.env, awsEnvironment(embedded))
     delete process.env.AWS_PROFILE
-    const apiUrl = await deployedApiUrl(embedded.team)
+    const apiUrl = await stackOutput(embedded.team, 'ApiUrl', embeddedDeployment(embedded.team))
     return {
       team: embedded.team,
       apiUrl: embeddedApiUrl(apiUrl, embedded.port),
       region: embedded.region,
       isEmbedded: true,
+      flags: given,
     }
   }
   if (team === undefined) {
@@ -43,8 +47,8 @@ export async function findTarget(flags: Flags = {}): Promise<Target> {
     )
   }
   speakToAws(settings)
-  const apiUrl = await deployedApiUrl(team)
-  return { team, apiUrl, region: settings.region.value ?? regionOf(apiUrl) }
+  const apiUrl = await stackOutput(team, 'ApiUrl')
+  return { team, apiUrl, region: settings.region.value ?? regionOf(apiUrl), flags: given }
 }
 
 /** Whether these flags mean the embedded AWS that runs. */
@@ -63,17 +67,22 @@ export function speakToAws({ profile, region }: Pick<Settings, 'profile' | 'regi
   if (region.value) process.env.AWS_REGION = region.value
 }
 
-const deployedApiUrl = (team: string) => stackOutput(team, 'ApiUrl')
+/** Never `cdk deploy`: a shell without the embedded AWS's environment would deploy to the user's own account. */
+const embeddedDeployment = (team: string) =>
+  `It is still being deployed where \`npx roslin up\` or \`npm start\` runs: wait for that. Where none runs: \`npx roslin up --team ${team}\`.`
+
+const awsDeployment = (team: string) =>
+  `Deploy it with \`npx cdk deploy --all -c team=${team}\`, and check the credentials and the region.`
 
 /** Of the team's control plane. @throws RoslinError DEPLOYMENT_NOT_FOUND */
-export async function stackOutput(team: string, name: string): Promise<string> {
+export async function stackOutput(
+  team: string,
+  name: string,
+  nextStep = awsDeployment(team),
+): Promise<string> {
   const StackName = `Roslin-${team}-ControlPlane`
   const missing = (why: string) =>
-    new RoslinError(
-      'DEPLOYMENT_NOT_FOUND',
-      `The stack ${StackName} could not be read: ${why}.`,
-      `Deploy it with \`npx cdk deploy --all -c team=${team}\`, and check the credentials and the region.`,
-    )
+    new RoslinError('DEPLOYMENT_NOT_FOUND', `The stack ${StackName} could not be read: ${why}.`, nextStep)
   const { Stacks } = await new CloudFormationClient({})
     .send(new DescribeStacksCommand({ StackName }))
     .catch((error: Error) => {

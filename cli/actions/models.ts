@@ -1,5 +1,6 @@
 import { Client } from '../client.ts'
 import type { DeploymentOptions } from '../commands/options.ts'
+import { hint } from '../hint.ts'
 import { modelPage, modelsTable, modelVersionsTable } from '../model-format.ts'
 import { print, printJson, say } from '../output.ts'
 import { show } from './show.ts'
@@ -10,10 +11,13 @@ export const listModels = (options: DeploymentOptions) =>
   show(options, (client) => client.listModels(), modelsTable)
 
 export async function listVersions(name: string, { limit, cursor, ...options }: PageOptions) {
-  const page = await (await Client.connect(options)).listModelVersions(name, limit, cursor)
+  const client = await Client.connect(options)
+  const page = await client.listModelVersions(name, limit, cursor)
   if (options.json) return printJson(page)
   print(modelVersionsTable(page))
-  if (page.cursor) say(`There are more: npx roslin models versions ${name} --cursor ${page.cursor}`)
+  const { flags } = client.target
+  if (page.cursor)
+    say(`There are more: ${hint(`models versions ${name}`, { ...flags, limit, cursor: page.cursor })}`)
 }
 
 export const getVersion = (

@@ -2,6 +2,7 @@ import type { FlowStep } from '../../core/run.ts'
 import { Client } from '../client.ts'
 import type { DeploymentOptions } from '../commands/options.ts'
 import { runPage } from '../format.ts'
+import { hint } from '../hint.ts'
 import { print, printJson, say } from '../output.ts'
 import { followRun } from './run.ts'
 
@@ -13,7 +14,7 @@ export async function cancelRun(
   const run = await client.cancelRun(runId, now)
   if (options.json) return printJson(run)
   print(runPage(run))
-  if (run.status === 'cancelled') say(`Go on with it: npx roslin runs resume ${runId}`)
+  if (run.status === 'cancelled') say(`Go on with it: ${hint(`runs resume ${runId}`, client.target.flags)}`)
 }
 
 type ResumeOptions = DeploymentOptions & {

@@ -2,7 +2,9 @@ import { hasEnded, type RunStatus } from '../../core/run.ts'
 import type { RunDetail } from '../../core/run-view.ts'
 import { Client } from '../client.ts'
 import type { DeploymentOptions } from '../commands/options.ts'
+import { CLI_EXIT } from '../exit-codes.ts'
 import { runPage, runsTable } from '../format.ts'
+import { hint } from '../hint.ts'
 import { print, printJson, say } from '../output.ts'
 import { showChanges } from '../redraw.ts'
 import { printOutcome } from '../run-and-follow.ts'
@@ -27,16 +29,16 @@ export async function listRuns({ limit, cursor, recipe, status, model, ...option
   const page = await ask()
   if (options.json) return printJson(page)
   print(runsTable(page))
-  if (page.cursor) say(`There are more: npx roslin runs list --cursor ${page.cursor}`)
+  const given = { ...client.target.flags, recipe, status, model, limit }
+  if (page.cursor) say(`There are more: ${hint('runs list', { ...given, cursor: page.cursor })}`)
 }
 
 export async function getRun(runId: string, options: DeploymentOptions & { readonly watch?: true }) {
   const client = await Client.connect(options)
   const run = options.watch ? await shownToItsEnd(client, runId, options) : await client.getRun(runId)
-  if (!options.watch) {
-    if (options.json) printJson(run)
-    else print(runPage(run))
-  }
+  if (options.watch) process.exitCode = run.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
+  else if (options.json) printJson(run)
+  else print(runPage(run))
   if (!options.json && run.status === 'succeeded') await printOutcome(client, run)
 }
 

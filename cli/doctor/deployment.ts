@@ -11,11 +11,12 @@ export async function apiChecks(flags: Flags, cliVersion: string): Promise<Check
   const check = 'API'
   try {
     const client = await Client.connect(flags)
-    const { team, apiUrl } = client.target
+    const { team, apiUrl, isEmbedded } = client.target
+    const deploy = isEmbedded ? `npx roslin up --team ${team}` : `npx cdk deploy --all -c team=${team}`
     const { version } = await client.health()
     return [
       { check, ok: true, detail: `team ${team} at ${apiUrl}, version ${version}` },
-      { check: 'version', ...versionVerdict(cliVersion, version, team) },
+      { check: 'version', ...versionVerdict(cliVersion, version, deploy) },
     ]
   } catch (error) {
     if (!(error instanceof RoslinError)) throw error
@@ -23,14 +24,17 @@ export async function apiChecks(flags: Flags, cliVersion: string): Promise<Check
   }
 }
 
-/** @param deployed such as 0.1.0+4f2a9c1: its commit may be another, its version may not */
-export function versionVerdict(cli: string, deployed: string, team: string): Verdict {
+/**
+ * @param deployed such as 0.1.0+4f2a9c1: its commit may be another, its version may not
+ * @param deploy the command that deploys this one
+ */
+export function versionVerdict(cli: string, deployed: string, deploy: string): Verdict {
   const detail = `this command ${cli}, the deployment ${deployed}`
   if (deployed.split('+')[0] === cli) return { ok: true, detail }
   return {
     ok: false,
     detail,
-    fix: `Deploy this version (npx cdk deploy --all -c team=${team}), or check out the deployed one.`,
+    fix: `Deploy this version (${deploy}), or check out the deployed one.`,
   }
 }
 

@@ -66,7 +66,10 @@ describe('the doctor', () => {
     ['0.1.0', '0.1.0+4f2a9c1', true],
     ['0.2.0', '0.1.0+4f2a9c1', false],
   ])('of this version %s and the deployed %s says ok: %s', (cli, deployed, ok) => {
-    expect(versionVerdict(cli, deployed, 'speech')).toMatchObject({ ok })
+    expect(versionVerdict(cli, deployed, 'npx roslin up')).toMatchObject({
+      ok,
+      ...(!ok && { fix: expect.stringContaining('npx roslin up') }),
+    })
   })
 
   it('knows an image of ECR by tag and by digest, and leaves others alone', () => {

@@ -149,9 +149,9 @@ describe('roslin runs cancel, resume and retry', () => {
   it('end a run, and go on with it to its end', async () => {
     const { runId } = await deployment.start('train:sleep=600@1')
     await deployment.until(runId, 'trains', ({ status }) => status === 'training')
-    const cancelled = await roslin('runs', 'cancel', runId, '--now')
+    const cancelled = await roslin('runs', 'cancel', runId, '--now', '--team', 'demo')
     expect(cancelled.stdout).toContain('status   cancelled')
-    expect(cancelled.stderr).toContain(`Go on with it: npx roslin runs resume ${runId}`)
+    expect(cancelled.stderr).toContain(`Go on with it: npx roslin runs resume ${runId} --team demo`)
     await scenarios.nothingIsLeft(runId)
     const { code, stdout } = await roslin('runs', 'resume', runId, '--max-usd', '1', '--watch', '--json')
     expect(code).toBe(0)
@@ -216,12 +216,20 @@ describe('the reading commands', () => {
     expect(code).toBe(0)
   })
 
-  it('roslin runs list shows a page for people, and how to see the next', async () => {
-    const first = await roslin('runs', 'list', '--limit', '1')
+  it('roslin runs list shows a page for people, and the command that shows the next of the same list', async () => {
+    const options = ['--team', 'demo', '--recipe', 'stub', '--status', 'succeeded', '--limit', '1']
+    const first = await roslin('runs', 'list', ...options)
     expect(first.stdout).toMatch(/│ stub +│ succeeded │/)
-    const [, cursor = ''] = /--cursor (\S+)/.exec(first.stderr) ?? []
-    const second = await roslin('runs', 'list', '--limit', '1', '--cursor', cursor, '--json')
-    expect(JSON.parse(second.stdout).runs[0].runId < cursor).toBe(true)
+    const [, next = '', cursor = ''] =
+      /^There are more: npx roslin (.* --cursor (\S+))$/m.exec(first.stderr) ?? []
+    expect(next).toBe(['runs', 'list', ...options, '--cursor', cursor].join(' '))
+    const [run, ...others] = JSON.parse((await roslin(...next.split(' '), '--json')).stdout).runs
+    expect([run.status, run.runId < cursor, others]).toEqual(['succeeded', true, []])
+  })
+
+  it('roslin models versions says the command that shows the next', async () => {
+    const { stderr } = await roslin('models', 'versions', 'stub', '--limit', '1')
+    expect(stderr).toMatch(/^There are more: npx roslin models versions stub --limit 1 --cursor \S+$/m)
   })
 
   it('roslin runs get --watch --json shows a run as it changes, one document a line, to its end', async () => {
@@ -234,6 +242,12 @@ describe('the reading commands', () => {
     expect(seen.length).toBeGreaterThan(1)
     expect(seen.at(-1)).toBe('succeeded')
     expect(code).toBe(0)
+  })
+
+  it('roslin runs get --watch ends with 1 when the run did not succeed', async () => {
+    const { code, stdout } = await roslin('runs', 'get', runId, '--watch')
+    expect(stdout).toContain('status   failed')
+    expect(code).toBe(1)
   })
 
   it('roslin open prints where the API answers for the run', async () => {
