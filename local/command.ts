@@ -15,7 +15,7 @@ const KEPT_CHARACTERS = 4000
 /**
  * Runs a command to its end.
  * @throws Interrupted when the person wants out: the command has been ended then.
- * @throws RoslinError SETUP_FAILED with the end of what it printed; DISK_FULL when that is why.
+ * @throws RoslinError SETUP_FAILED with the end of what it printed, or why it cannot be run; DISK_FULL when that is why.
  */
 export async function run(
   command: string,
@@ -41,7 +41,11 @@ export async function run(
     })
   }
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
+    child.on('error', ({ message }) =>
+      reject(
+        new RoslinError('SETUP_FAILED', `${command} cannot be run: ${message}.`, '`npm run setup` mends it.'),
+      ),
+    )
     child.on('close', resolve)
   }).finally(() => interruption.removeEventListener('abort', stop))
   interruption.throwIfAborted()

@@ -84,6 +84,10 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     stdio: [background ? 'ignore' : 'pipe', log, log],
   })
   closeSync(log)
+  let failure = ''
+  child.once('error', ({ message }) => {
+    failure = message
+  })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const isRunning = () => child.exitCode === null && child.signalCode === null
   const deadline = Date.now() + START_TIMEOUT_MILLISECONDS
@@ -120,7 +124,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const tail = readFileSync(paths.emulatorLog, 'utf8').slice(-2000).trim()
   throw new RoslinError(
     'SETUP_FAILED',
-    `The embedded AWS did not start:\n${tail}`,
+    `The embedded AWS did not start:\n${failure || tail}`,
     `The whole log is ${paths.emulatorLog}.`,
   )
 }

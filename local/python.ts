@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,10 +19,11 @@ export async function ensurePython(): Promise<void> {
   const digest = createHash('sha256')
   for (const file of [installer, packages, model]) digest.update(readFileSync(file))
   const wanted = digest.digest('hex')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  const runs = pythonRuns()
+  if (runs && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   await withProgress('Python environment (PyTorch and its libraries: 6 GB)', async ({ note }) => {
     note('creating')
-    await createVenv()
+    await createVenv(runs ? [] : ['--clear'])
     const env = {
       ...process.env,
       UV_PYTHON_DOWNLOADS: 'never',
@@ -40,7 +42,17 @@ export async function ensurePython(): Promise<void> {
   writeFileSync(stamp, wanted)
 }
 
-async function createVenv(): Promise<void> {
+/** Not where the Python that the environment was made of is gone, nor where another version is in its place, which has no packages there. */
+export function pythonRuns(): boolean {
+  try {
+    execFileSync(paths.python, ['-I', '-c', 'import pip'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function createVenv(options: readonly string[]): Promise<void> {
   const python = findPython()
   if (!python)
     throw new RoslinError(
@@ -49,7 +61,7 @@ async function createVenv(): Promise<void> {
       'Install one, or name it in ROSLIN_PYTHON.',
     )
   try {
-    await run(python, ['-m', 'venv', paths.venv])
+    await run(python, ['-m', 'venv', ...options, paths.venv])
   } catch (error) {
     if (!(error instanceof RoslinError) || !/ensurepip/.test(error.message)) throw error
     const next = 'On Debian and Ubuntu: apt install python3-venv. Then run the same command again.'

@@ -3,6 +3,7 @@ import { findEmbedded } from '../../local/embedded.ts'
 import { endpointOf } from '../../local/emulator.ts'
 import { paths, root } from '../../local/paths.ts'
 import { missingPrerequisites } from '../../local/prerequisites.mjs'
+import { pythonRuns } from '../../local/python.ts'
 import type { Check } from './check.ts'
 
 /** This machine, and what runs on it. */
@@ -20,8 +21,9 @@ function prerequisites(): Check {
 
 function environment(): Check {
   const check = 'Python environment'
-  if (existsSync(paths.python)) return { check, ok: true, detail: paths.venv }
-  return { check, ok: false, detail: 'not installed', fix: '`npx roslin up` installs it.' }
+  if (pythonRuns()) return { check, ok: true, detail: paths.venv }
+  const detail = existsSync(paths.venv) ? `the Python of ${paths.venv} does not run` : 'not installed'
+  return { check, ok: false, detail, fix: '`npx roslin up` installs it.' }
 }
 
 async function embeddedAws(): Promise<Check> {
