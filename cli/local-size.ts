@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { datasetTooLarge, MAX_DATASET_BYTES } from '../core/data-file.ts'
 import { type DataSize, sizeOfRows } from '../core/data-size.ts'
@@ -8,15 +8,15 @@ import { type CountTokens, tokenCounter } from '../core/tokenizer.ts'
 import { isRemote } from './local-inputs.ts'
 
 /**
- * How much data lies beside the recipe; undefined where it is elsewhere, or not there.
+ * How much data lies beside the recipe; undefined where it is elsewhere, or no file is there.
  * @throws RoslinError DATASET_INVALID
  */
 export async function localSize(recipe: Recipe, recipeFile: string): Promise<DataSize | undefined> {
   const folder = dirname(resolve(recipeFile))
   const path = resolve(folder, recipe.dataset.source)
-  if (isRemote(recipe.dataset.source) || !existsSync(path)) return undefined
-  const { size } = statSync(path)
-  if (size > MAX_DATASET_BYTES) throw datasetTooLarge(path, size)
+  const file = isRemote(recipe.dataset.source) ? undefined : statSync(path, { throwIfNoEntry: false })
+  if (!file?.isFile()) return undefined
+  if (file.size > MAX_DATASET_BYTES) throw datasetTooLarge(path, file.size)
   const rows = await checkedRows(readFileSync(path), basename(path), recipe.dataset.format)
   return sizeOfRows(recipe, rows, localTokenCounter(recipe, folder))
 }

@@ -14,14 +14,22 @@ export function readYaml(file: string, code: ErrorCode, nextStep = 'Give the pat
   }))
   if (issues.length > 0)
     throw new RoslinError(code, `${file} is no valid YAML.`, 'Mend the lines named.', issues)
-  return document.toJS()
+  try {
+    return document.toJS()
+  } catch (error) {
+    // An alias is looked up only here.
+    throw new RoslinError(code, `${file} is no valid YAML: ${messageOf(error)}.`, 'Mend what is named.')
+  }
 }
 
 function readText(file: string, code: ErrorCode, nextStep: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new RoslinError(code, `The file ${file} cannot be read: ${why}.`, nextStep)
+    throw new RoslinError(code, `The file ${file} cannot be read: ${messageOf(error)}.`, nextStep)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -5,9 +5,11 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { missingPrerequisites } from './prerequisites.mjs'
 
-const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
+// import.meta.dirname is there from Node.js 20.11 on.
+const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = join(root, 'node_modules/.bin')
 const stamp = join(root, 'node_modules/.roslin-lock')
 const lock = createHash('sha256')

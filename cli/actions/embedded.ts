@@ -1,8 +1,8 @@
-import { parseTeamName } from '../../core/team.ts'
 import { heedInterruption } from '../../local/interruption.ts'
 import { down, up } from '../../local/up.ts'
 import { say } from '../output.ts'
 import { resolveSettings } from '../settings.ts'
+import { readTeamFile } from '../team-file.ts'
 
 export interface UpOptions {
   readonly port?: number
@@ -13,7 +13,9 @@ export interface UpOptions {
 
 export async function bringUp(options: UpOptions): Promise<void> {
   heedInterruption()
-  const team = parseTeamName(options.team)
+  const { team } = options
+  // A team that cannot be deployed is told of before minutes of set-up, not after.
+  readTeamFile(team)
   const { embedded } = await up({ ...options, port: portOf(options), team, background: true })
   say(
     `The embedded AWS runs on port ${embedded.port} with team ${embedded.team}; stop it with: npx roslin down`,

@@ -1,7 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Issue, RoslinError } from '../../core/errors.ts'
 import { INSTANCE_TYPE_NAMES } from '../../core/instance-types.ts'
 import { onDemandPrice, type PriceTable, priceTableSchema, withPrices } from '../../core/prices.ts'
+import { schemaIssues } from '../../core/schema-issues.ts'
 import { root } from '../../local/paths.ts'
 import { lookUpPrices } from '../aws-prices.ts'
 import { usd } from '../format.ts'
@@ -43,8 +45,29 @@ export async function refreshPrices({
   else print(pricesTable(prices, region))
 }
 
+/** @throws RoslinError PRICES_INVALID */
 function readTable(file: string): PriceTable {
-  return priceTableSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const given = readJson(file)
+  const { data, error } = priceTableSchema.safeParse(given)
+  if (data) return data
+  throw invalid(file, 'some of its fields are not allowed', schemaIssues(error, given))
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw invalid(file, (error as Error).message)
+  }
+}
+
+function invalid(file: string, why: string, issues: readonly Issue[] = []): RoslinError {
+  return new RoslinError(
+    'PRICES_INVALID',
+    `The table of prices ${file} cannot be used: ${why}.`,
+    'Give --file the path of a table like core/prices.json, or leave it out.',
+    issues,
+  )
 }
 
 /** Whole or not at all: an estimate may be reading it. */

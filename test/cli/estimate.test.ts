@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -94,6 +94,14 @@ describe.concurrent('roslin estimate', () => {
     expect(stderr).toMatch(/^NO_BASIS: /)
     expect(stderr).toContain('--rows and --tokens-per-row')
     expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
+  it('takes a folder where the data file should be for data that is elsewhere', async () => {
+    mkdirSync(join(folder, 'rows'))
+    const file = recipeFile('folder', { dataset: { source: 'rows', licence: 'MIT' } })
+    const { code, stderr } = await estimate(file)
+    expect(stderr).toMatch(/^NO_BASIS: /)
     expect(code).toBe(2)
   })
 

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -250,6 +250,26 @@ describe('roslin prices', () => {
   it('refresh asks for a region, and for a real one', async () => {
     expect((await prices('refresh')).code).toBe(2)
     expect((await prices('refresh', '--region', 'Ireland')).stderr).toContain('AWS region')
+    expect(asked.products).toEqual([])
+  })
+
+  it.each([
+    ['is not there', undefined, 'ENOENT'],
+    ['is no JSON', '{', 'JSON'],
+    [
+      'is no table of prices',
+      '{"us-east-1": {"m7i.large": {"onDemand": 1}}}',
+      'us-east-1.m7i.large.onDemand: is 1',
+    ],
+  ])('a --file that %s is an error, and nothing is looked up', async (_, text, said) => {
+    rmSync(file)
+    if (text !== undefined) writeFileSync(file, text)
+    for (const args of [['list'], ['refresh', '--region', 'eu-west-1']]) {
+      const { code, stderr } = await prices(...args)
+      expect(stderr).toMatch(/^PRICES_INVALID: /)
+      expect(stderr).toContain(said)
+      expect(code).toBe(2)
+    }
     expect(asked.products).toEqual([])
   })
 
