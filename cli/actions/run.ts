@@ -6,6 +6,7 @@ import { asked, mayStart } from '../consent.ts'
 import { estimateTable } from '../estimate-format.ts'
 import { CLI_EXIT } from '../exit-codes.ts'
 import { runPage } from '../format.ts'
+import { hint } from '../hint.ts'
 import { print, printJson, say } from '../output.ts'
 import { type CheckedRecipe, checkRecipe, printOutcome, startRun } from '../run-and-follow.ts'
 import { askForEstimate } from '../team-estimate.ts'
@@ -86,7 +87,8 @@ export async function followRun(client: Client, runId: string, json: boolean): P
     process.exitCode = ended.status === 'succeeded' ? CLI_EXIT.ok : CLI_EXIT.failed
   } catch (error) {
     if (!leaving.signal.aborted) throw error
-    say(`Detached. Run ${runId} goes on; watch it again: npx roslin runs watch ${runId}`)
+    const again = hint(`runs watch ${runId}`, client.target.flags)
+    say(`Detached. Run ${runId} goes on; watch it again: ${again}`)
     process.exitCode = CLI_EXIT.interrupted
   } finally {
     process.off('SIGINT', leave)
