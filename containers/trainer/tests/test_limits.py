@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, IncompleteReadError
 from conftest import Run
 
 from roslin_trainer.budget import NOTHING, Budget, HourlyPrice, Limit, Spent
@@ -76,6 +77,35 @@ def test_earlier_attempts_are_counted_by_what_they_left(tmp_path, metrics, posit
     position = Position(5, {}, position_seconds) if position_seconds else None
     found = earlier_attempts(folder, position, price_usd_per_hour=36)
     assert (found.seconds, found.usd) == (spent.seconds, pytest.approx(spent.usd))
+
+
+class BrokenReads(LocalFolder):
+    """The first reads fail."""
+
+    def __init__(self, root, *errors):
+        super().__init__(root)
+        self.errors = list(errors)
+
+    def read(self, path):
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().read(path)
+
+
+def test_earlier_attempts_are_read_again_where_an_answer_broke_off(tmp_path, capsys):
+    LocalFolder(tmp_path).write("metrics.json", b'{"elapsedSeconds": 300, "costUsd": 9.0}')
+    truncated = IncompleteReadError(actual_bytes=5, expected_bytes=50)
+    once = BrokenReads(tmp_path, truncated)
+    assert earlier_attempts(once, None, 36) == Spent(300, 9)
+    assert capsys.readouterr().out == ""
+    # Where the file itself is broken, training goes on with what its checkpoint knows.
+    always = BrokenReads(tmp_path, truncated, truncated)
+    assert earlier_attempts(always, Position(5, {}, 100), 36) == Spent(100, 1)
+    assert "metrics.json of the earlier attempts cannot be read whole" in capsys.readouterr().out
+    # A store that cannot be asked is another matter: nothing says that these attempts cost little.
+    unreachable = EndpointConnectionError(endpoint_url="s3")
+    with pytest.raises(EndpointConnectionError):
+        earlier_attempts(BrokenReads(tmp_path, unreachable), None, 36)
 
 
 def test_plan_says_what_training_may_cost(make_run):

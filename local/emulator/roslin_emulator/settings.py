@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from roslin_emulator.object_files import finish_writes
+
 ACCOUNT_ID = "000000000000"
 REGION = "us-east-1"
 HOST = "127.0.0.1"
@@ -85,6 +87,8 @@ def prepare_environment(settings: Settings) -> None:
     # A Lambda worker's script is CommonJS; below a package of ES modules Node would take it for one.
     (temporary / "package.json").write_text('{"type": "commonjs"}')
     tempfile.tempdir = str(temporary)
+    objects = settings.state_dir / "s3"
+    finish_writes(objects)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     os.environ.clear()
     os.environ.update(inherited)
@@ -100,7 +104,7 @@ def prepare_environment(settings: Settings) -> None:
             "PERSIST_STATE": "1",
             "STATE_DIR": str(settings.state_dir / "services"),
             "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(settings.state_dir / "s3"),
+            "S3_DATA_DIR": str(objects),
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_ACCOUNT_CONCURRENCY": str(LAMBDA_CONCURRENCY),
             "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_IDLE_SECONDS),

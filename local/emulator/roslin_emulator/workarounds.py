@@ -26,6 +26,7 @@ from ministack.services.cloudformation import provisioners
 
 from roslin_emulator.file_body import LARGE_BYTES, FileBody, Spool, joined
 from roslin_emulator.form_body import is_form, parser
+from roslin_emulator.object_files import UNFINISHED, write_file, write_object
 
 logger = logging.getLogger("roslin.workarounds")
 
@@ -710,6 +711,19 @@ def _hold_forms_to_their_checksum() -> None:
     replace_source(s3, "_post_object", changes)
 
 
+def _write_objects_whole() -> None:
+    """The data was replaced first and the sidecar, with its size, later: a kill between the two left an
+    object that nobody could read to its end."""
+    s3._roslin_write_object = write_object
+    changes = {
+        "            if data is not None:\n                _atomic_write(fpath, data)\n": "",
+        '            _atomic_write(fpath + ".meta.json", json.dumps(meta), text=True)\n            # Drop': (
+            "            _roslin_write_object(fpath, data, meta)\n            # Drop"
+        ),
+    }
+    replace_source(s3, "_persist_object", changes)
+
+
 def _keep_large_objects_in_files() -> None:
     """Every read of an object, a range of 8 MB too, took the whole of it into memory; each version of an
     object in a versioned bucket stayed there."""
@@ -744,12 +758,11 @@ def _keep_large_objects_in_files() -> None:
     def make_write(original: Any) -> Any:
         def write(path: str, data: Any, *, text: bool = False) -> None:
             if isinstance(data, FileBody):
-                temporary = f"{path}.tmp"
-                with contextlib.suppress(OSError):  # a file system without hard links: copy
-                    data.link_to(temporary)
-                    os.replace(temporary, path)
-                    return
-            original(path, data, text=text)
+                temporary = f"{path}{UNFINISHED}"
+                write_file(temporary, data)
+                os.replace(temporary, path)
+            else:
+                original(path, data, text=text)
 
         return write
 
@@ -845,6 +858,7 @@ def install(on_change: Callable[[], None]) -> None:
     _give_succeed_its_output()
     _receive_large_bodies_in_files()
     _hold_forms_to_their_checksum()
+    _write_objects_whole()
     _keep_large_objects_in_files()
     _update_global_tables_in_place()
     _apply_time_to_live()
