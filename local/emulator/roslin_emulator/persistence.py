@@ -6,17 +6,19 @@ MiniStack writes when they are put.)
 
 Services are copied one after the other while others go on writing. Two rules keep the set from telling a lie:
 no writing request to a team's API is under way meanwhile (`writing`), and DynamoDB is copied last, so that a
-table knows at least what the executions beside it have written.
+table knows at least what the executions beside it have written. Of DynamoDB's own writes, transactions too,
+each is in the copy or is not: it is made in the event loop, where they run.
 """
 
 import asyncio
+import copy
 import hashlib
 import json
 import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -24,8 +26,9 @@ from typing import Any
 
 from ministack import app as ministack_app
 from ministack.core import persistence as upstream
+from ministack.services import dynamodb
 
-from roslin_emulator.workarounds import replace
+from roslin_emulator.workarounds import replace, replace_source
 
 logger = logging.getLogger("roslin.persistence")
 
@@ -45,6 +48,20 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def _still(table: dict[str, Any]) -> dict[str, Any]:
+    """A table that stands still: an item is replaced by a write, never changed."""
+    rest = {name: value for name, value in table.items() if name not in ("items", dynamodb._INDEX_MEMBERS)}
+    return {**copy.deepcopy(rest), "items": {key: dict(items) for key, items in table["items"].items()}}
+
+
+def _copy_tables_at_once() -> None:
+    """Each item was copied to its depth, in a thread: for seconds, with half of a transaction or, while new
+    partitions came, with no end."""
+    dynamodb._roslin_still = _still
+    deep = "copy.deepcopy(\n            {k: v for k, v in table.items() if k != _INDEX_MEMBERS})"
+    replace_source(dynamodb, "get_state", {deep: "_roslin_still(table)"})
 
 
 class Gate:
@@ -96,12 +113,14 @@ class StateStore:
         self._stopped = threading.Event()
         self._gate = Gate()
         self._saver = ThreadPoolExecutor(1, "save")
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def install(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._index.exists():
             self._digests = json.loads(self._index.read_text(encoding="utf-8"))
         replace(ministack_app, "load_state", lambda _: self.load)
+        _copy_tables_at_once()
         # Upstream's own save at shutdown: file by file, with our jobs' processes already gone.
         replace(ministack_app, "save_all", lambda _: lambda __: None)
 
@@ -138,9 +157,11 @@ class StateStore:
         self._changes += 1
 
     def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._save_from_time_to_time, daemon=True).start()
 
     def stop(self) -> None:
+        """Not in the event loop, which must still run."""
         self._stopped.set()
         self._changes += 1
         self.save()
@@ -178,13 +199,20 @@ class StateStore:
     def _serialised(self, service: str, get_state: Any) -> bytes | None:
         for _ in range(TRIES):
             try:
-                state = get_state()
+                state = self._in_loop(get_state) if service == LAST_COPIED else get_state()
                 # What a service gives may hold what it goes on with: it can change as it is written out, too.
                 return None if state is None else json.dumps(state, default=upstream._json_default).encode()
             except RuntimeError:
                 # A store changed while it was copied: executions and jobs write from threads of their own.
                 time.sleep(0.01)
         raise RuntimeError(f"the state of {service} never stood still long enough to be saved")
+
+    def _in_loop(self, get: Callable[[], Any]) -> Any:
+        async def got() -> Any:
+            return get()
+
+        assert self._loop
+        return asyncio.run_coroutine_threadsafe(got(), self._loop).result()
 
     def _remove_unnamed(self) -> None:
         named = {self._file(service, digest) for service, digest in self._digests.items()}

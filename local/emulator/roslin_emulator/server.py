@@ -213,7 +213,7 @@ class Emulator:
             await asyncio.to_thread(self._jobs.close)
             stopping.set()
         await serving
-        self._store.stop()
+        await asyncio.to_thread(self._store.stop)
         lambda_runtime.reset()
 
     async def _announce(self) -> None:

@@ -130,6 +130,52 @@ def test_everything_that_was_deployed_comes_back(tmp_path: Path) -> None:
     emulator.stop()
 
 
+def test_a_transaction_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path).start()
+    client = emulator.client("dynamodb")
+    client.create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def put(key: str) -> dict:
+        # So much in each that it takes a while to copy them all.
+        values = {"M": {str(number): {"N": "1"} for number in range(10)}}
+        return {"PutRequest": {"Item": {"pk": {"S": key}, "values": values}}}
+
+    def update(key: str, number: int) -> dict:
+        values = {":n": {"N": str(number)}}
+        request = {"UpdateExpression": "SET n = :n", "ExpressionAttributeValues": values}
+        return {"Update": {"TableName": "table", "Key": {"pk": {"S": key}}, **request}}
+
+    # What lies between the two that each transaction changes.
+    names = ["first", *(f"between-{number}" for number in range(1499))]
+    for start in range(0, len(names), 25):
+        client.batch_write_item(RequestItems={"table": [put(name) for name in names[start : start + 25]]})
+    services = tmp_path / "state" / "services"
+    snapshots: dict[str, dict] = {}
+    deadline = time.monotonic() + 30
+    number = 0
+    while len(snapshots) < 3 and time.monotonic() < deadline:
+        number += 1
+        new = {"Put": {"TableName": "table", "Item": {"pk": {"S": f"new-{number}"}}}}
+        client.transact_write_items(TransactItems=[update("first", number), new, update("last", number)])
+        index = services / "state.json"
+        digest = json.loads(index.read_text()).get("dynamodb") if index.exists() else None
+        if digest and digest not in snapshots:
+            state = json.loads((services / f"dynamodb-{digest}.json").read_text())
+            snapshots[digest] = next(iter(state["tables"]["data"].values()))["items"]
+    assert len(snapshots) == 3
+    for items in snapshots.values():
+        first, last = (
+            items.get(key, {}).get("__no_sort__", {}).get("n", {"N": "0"}) for key in ("first", "last")
+        )
+        assert first == last == {"N": str(sum(key.startswith("new-") for key in items))}
+    emulator.stop()
+
+
 def test_a_deployment_that_was_interrupted_can_be_repeated(tmp_path: Path) -> None:
     emulator = Emulator(tmp_path).start()
     stack = Stack(emulator)
