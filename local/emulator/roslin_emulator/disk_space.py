@@ -11,9 +11,9 @@ RESERVE_BYTES = 64 * 2**20
 STATUS = 507
 
 
-def shortage(directory: Path, length: int) -> str | None:
-    """What is wrong with writing `length` bytes; None where there is room."""
-    free, needed = shutil.disk_usage(directory).free, length + RESERVE_BYTES
+def shortage(directory: Path, length: int, state_bytes: int = 0) -> str | None:
+    """What is wrong with writing `length` bytes beside a state of such a size; None where there is room."""
+    free, needed = shutil.disk_usage(directory).free, length + state_bytes + RESERVE_BYTES
     if free >= needed:
         return None
     left = f"{free / 2**20:.0f} MiB left in {directory}"

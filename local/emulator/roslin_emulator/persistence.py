@@ -39,10 +39,11 @@ LONGEST_REST_SECONDS = 10.0
 TRIES = 100
 LAST_COPIED = "dynamodb"
 GATE_POLL_SECONDS = 0.005
+UNFINISHED = ".tmp"
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(UNFINISHED)
     with open(temporary, "wb") as file:
         file.write(data)
         file.flush()
@@ -114,11 +115,15 @@ class StateStore:
         self._gate = Gate()
         self._saver = ThreadPoolExecutor(1, "save")
         self._loop: asyncio.AbstractEventLoop | None = None
+        # What the last snapshot came to; the next is written beside it.
+        self.size_bytes = 0
 
     def install(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._index.exists():
             self._digests = json.loads(self._index.read_text(encoding="utf-8"))
+        # What a kill left.
+        self._remove_unnamed()
         replace(ministack_app, "load_state", lambda _: self.load)
         _copy_tables_at_once()
         # Upstream's own save at shutdown: file by file, with our jobs' processes already gone.
@@ -175,17 +180,24 @@ class StateStore:
                 return
             with self._gate.closed():
                 copies = self._copies()
-            digests = dict(self._digests)
-            for service, data in copies.items():
-                digest = hashlib.sha256(data).hexdigest()[:16]
-                if digests.get(service) != digest:
-                    _write(self._file(service, digest), data)
-                    digests[service] = digest
-            if digests != self._digests:
-                _write(self._index, json.dumps(digests).encode())
-                self._digests = digests
+            self.size_bytes = sum(map(len, copies.values()))
+            try:
+                self._write_changed(copies)
+            finally:
+                # An unfinished snapshot too: on a full disk it would take the room of the next.
                 self._remove_unnamed()
             self._saved = changes
+
+    def _write_changed(self, copies: dict[str, bytes]) -> None:
+        digests = dict(self._digests)
+        for service, data in copies.items():
+            digest = hashlib.sha256(data).hexdigest()[:16]
+            if digests.get(service) != digest:
+                _write(self._file(service, digest), data)
+                digests[service] = digest
+        if digests != self._digests:
+            _write(self._index, json.dumps(digests).encode())
+            self._digests = digests
 
     def _copies(self) -> dict[str, bytes]:
         services = ministack_app._build_persistence_save_dict()
@@ -216,8 +228,8 @@ class StateStore:
 
     def _remove_unnamed(self) -> None:
         named = {self._file(service, digest) for service, digest in self._digests.items()}
-        for path in self._directory.glob("*.json"):
-            if path not in named and path != self._index:
+        for path in self._directory.iterdir():
+            if path.suffix in (".json", UNFINISHED) and path not in named and path != self._index:
                 path.unlink(missing_ok=True)
 
     def _save_from_time_to_time(self) -> None:

@@ -116,10 +116,9 @@ class Emulator:
         is_writing = scope["method"] not in READING_METHODS
         to_team_api = scope["path"].startswith(TEAM_API_PATH)
         if scope["method"] in ("PUT", "POST") and (to_team_api or service == "s3"):
-            length = headers.get("content-length", "")
-            if message := disk_space.shortage(
-                self._settings.state_dir, int(length) if length.isdigit() else 0
-            ):
+            text = headers.get("content-length", "")
+            length = int(text) if text.isdigit() else 0
+            if message := disk_space.shortage(self._settings.state_dir, length, self._store.size_bytes):
                 answer = disk_space.api_problem(message) if to_team_api else disk_space.s3_error(message)
                 return await _answer(send, disk_space.STATUS, *answer)
         if is_writing and to_team_api:
