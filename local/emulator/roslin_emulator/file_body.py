@@ -4,7 +4,6 @@ import hashlib
 import mmap
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,17 @@ class FileBody(mmap.mmap):
         Path(target).unlink(missing_ok=True)
         os.link(self.path, target)
 
+    def take_file(self) -> str:
+        """The file, for whoever asks to write and to remove; the body is closed."""
+        self.temporary = False
+        self.close()
+        return self.path
+
+    def discard(self) -> None:
+        self.close()
+        if self.temporary:
+            Path(self.take_file()).unlink()
+
 
 class Spool:
     """Collects a body in a temporary file."""
@@ -59,12 +69,22 @@ class Spool:
         Path(self._path).unlink(missing_ok=True)
 
 
-def joined(parts: Iterable[Any]) -> Any:
-    """Like b"".join, but in a file when the result is large."""
-    parts = list(parts)
-    if sum(len(part) for part in parts) < LARGE_BYTES:
-        return b"".join(parts)
-    spool = Spool()
-    for part in parts:
-        spool.write(part)
-    return spool.finish()
+def appended(parts: list[Any]) -> FileBody:
+    """All in the file of the first, where that is free to take; each other is discarded once it is in."""
+    first, *rest = parts
+    if isinstance(first, FileBody) and first.temporary:
+        path = first.take_file()
+    else:
+        descriptor, path = tempfile.mkstemp(prefix="s3-")
+        os.close(descriptor)
+        rest = parts
+    try:
+        with open(path, "ab") as file:
+            for part in rest:
+                file.write(part)
+                if isinstance(part, FileBody):
+                    part.discard()
+    except BaseException:
+        Path(path).unlink()
+        raise
+    return FileBody.open(path, temporary=True)

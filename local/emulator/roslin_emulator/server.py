@@ -38,6 +38,7 @@ from roslin_emulator.chaos.requests import RequestChaos, read_body
 from roslin_emulator.chaos.state import Chaos
 from roslin_emulator.images import Images
 from roslin_emulator.jobs import JobRunner
+from roslin_emulator.multipart import Uploads
 from roslin_emulator.persistence import StateStore
 from roslin_emulator.recovery import Recovery
 from roslin_emulator.scheduler import PATH as CLOCK_PATH
@@ -84,6 +85,7 @@ class Emulator:
         self._jobs = JobRunner(settings, images, self._chaos, self._metadata, self._store.changed)
         self._stop = asyncio.Event()
         workarounds.install(self._store.changed)
+        Uploads().install()
         sorted_queries.install()
         batch_api.install(self._jobs)
         stepfunctions.install(self._jobs, self._chaos)

@@ -24,7 +24,7 @@ from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_sv
 from ministack.services import stepfunctions as sfn
 from ministack.services.cloudformation import provisioners
 
-from roslin_emulator.file_body import LARGE_BYTES, FileBody, Spool, joined
+from roslin_emulator.file_body import LARGE_BYTES, FileBody, Spool
 from roslin_emulator.form_body import is_form, parser
 from roslin_emulator.object_files import UNFINISHED, write_file, write_object
 
@@ -367,7 +367,7 @@ _pinned_version: contextvars.ContextVar[Json | None] = contextvars.ContextVar("p
 
 
 @contextlib.contextmanager
-def _setting(variable: contextvars.ContextVar[Any], value: Any) -> Iterator[None]:
+def setting(variable: contextvars.ContextVar[Any], value: Any) -> Iterator[None]:
     token = variable.set(value)
     try:
         yield
@@ -408,7 +408,7 @@ def _run_published_versions() -> None:
                     return json_response(
                         {"executionArn": existing["executionArn"], "startDate": existing["startDate"]}
                     )
-            with _setting(_requested_arn, arn):
+            with setting(_requested_arn, arn):
                 return original(data)
 
         return start
@@ -495,7 +495,7 @@ def _time_out_executions() -> None:
             if execution is None:
                 return
             version = sfn._state_machine_versions.get(execution.get("stateMachineVersionArn"))
-            with _setting(_pinned_version, version):
+            with setting(_pinned_version, version):
                 machine = sfn._state_machines.get(execution["stateMachineArn"])
                 seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
                 context = contextvars.copy_context()
@@ -540,7 +540,7 @@ def _stop_executions_for_good() -> None:
                 # Upstream takes a number only; a JSONata machine may compute it.
                 seconds = sfn._jsonata_state_field(state, "TimeoutSeconds", "number", raw_input, ctx)
                 state = {**state, "TimeoutSeconds": seconds}
-            with _setting(current_execution, execution):
+            with setting(current_execution, execution):
                 return original(state, raw_input, execution, ctx)
 
         return execute
@@ -556,7 +556,7 @@ def _stop_executions_for_good() -> None:
     def make_timeout(original: Any) -> Any:
         def invoke(resource: str, input_data: Any, timeout: float) -> Any:
             timed_out = threading.Event()
-            with _setting(task_timed_out, timed_out):
+            with setting(task_timed_out, timed_out):
                 try:
                     return original(resource, input_data, timeout)
                 except sfn._ExecutionError as error:
@@ -685,13 +685,6 @@ def _receive_large_bodies_in_files() -> None:
     replace(ministack_app, "_read_request_body", make_read)
     replace(ministack_app, "_routing_params", make_params)
     replace(s3, "md5_hash", make_md5)
-    s3._roslin_joined = joined
-    changes = {
-        'b"".join(combined_parts)': "_roslin_joined(combined_parts)",
-        # The same digest is the part's ETag.
-        'hashlib.md5(stored["body"]).digest()': 'bytes.fromhex(stored["etag"].strip(\'"\'))',
-    }
-    replace_source(s3, "_complete_multipart_upload", changes)
     replace(s3, "_parse_multipart_form", parser)
 
 
