@@ -23,6 +23,7 @@ from roslin_emulator import (
     batch_api,
     cloudformation,
     disk_space,
+    lifecycle,
     role_rights,
     sorted_queries,
     stepfunctions,
@@ -86,6 +87,7 @@ class Emulator:
         self._stop = asyncio.Event()
         workarounds.install(self._store.changed)
         Uploads().install()
+        lifecycle.install()
         sorted_queries.install()
         batch_api.install(self._jobs)
         stepfunctions.install(self._jobs, self._chaos)
@@ -205,10 +207,10 @@ class Emulator:
         stopping = asyncio.Event()
         serving = asyncio.create_task(serve(self, config, shutdown_trigger=stopping.wait))  # type: ignore[arg-type]
         self._store.start()
-        announcing = asyncio.create_task(self._announce())
+        beside = asyncio.create_task(self._work_beside())
         waiting = asyncio.create_task(self._stop.wait())
         await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-        announcing.cancel()
+        beside.cancel()
         if not serving.done():
             # The jobs first, with the server still there: a job that is told to stop saves what it has.
             await asyncio.to_thread(self._jobs.close)
@@ -217,7 +219,8 @@ class Emulator:
         await asyncio.to_thread(self._store.stop)
         lambda_runtime.reset()
 
-    async def _announce(self) -> None:
+    async def _work_beside(self) -> None:
+        """What begins once requests are answered."""
         while True:
             try:
                 _, writer = await asyncio.open_connection(HOST, self._settings.port)
@@ -226,6 +229,7 @@ class Emulator:
                 await asyncio.sleep(0.05)
         writer.close()
         await asyncio.to_thread(self._recovery.announce)
+        await lifecycle.sweep_from_time_to_time(self._store.changed)
 
     def _await_parent(self, loop: asyncio.AbstractEventLoop) -> None:
         while os.read(sys.stdin.fileno(), 4096):
