@@ -120,7 +120,7 @@ def _expired_versions(versions: list[Json], expiration: Json | None, now: float)
 
 def _has_passed(since: str, days: int, now: float) -> bool:
     """S3 counts to the midnight (UTC) after so many days."""
-    due = datetime.fromisoformat(since).timestamp() + days * DAY_SECONDS
+    due = datetime.fromisoformat(since.replace("Z", "+00:00")).timestamp() + days * DAY_SECONDS
     return math.ceil(due / DAY_SECONDS) * DAY_SECONDS <= now
 
 

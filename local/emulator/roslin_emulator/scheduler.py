@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -118,13 +118,13 @@ class SchedulerClock:
         zone = ZoneInfo(schedule.get("ScheduleExpressionTimezone") or "UTC")
         found = None
         # Upstream counts in UTC: what the zone's clocks show, taken for UTC.
-        wall = datetime.fromtimestamp(last, zone).replace(tzinfo=UTC)
+        wall = datetime.fromtimestamp(last, zone).replace(tzinfo=timezone.utc)
         while fields and (wall := eventbridge._cron_next_fire(fields, wall)):
             due = wall.replace(tzinfo=zone).timestamp()
             if due > now:
                 break
             # A time that the clocks leave out is left out.
-            if datetime.fromtimestamp(due, zone).replace(tzinfo=UTC) == wall and due > last:
+            if datetime.fromtimestamp(due, zone).replace(tzinfo=timezone.utc) == wall and due > last:
                 found = due
         return found
 
@@ -153,7 +153,9 @@ class SchedulerClock:
 
 def _iso(seconds: float) -> str:
     """To the second, as AWS gives it."""
-    return (datetime.fromtimestamp(0, UTC) + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=int(seconds))).strftime(
+        "%Y-%m-%dT%H:%M:%SZ"
+    )
 
 
 # CloudFormation
