@@ -1,5 +1,6 @@
 """The estimate of what layers keep, against what autograd keeps when the trainer reads rows."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,8 +25,9 @@ from transformers import (
 from roslin_trainer import attention
 from roslin_trainer.activations import layer_activations
 from roslin_trainer.attention import PACKED_ATTENTION, PACKED_MODEL_TYPES
+from roslin_trainer.batches import pad_rows
 from roslin_trainer.loss import SupervisedLoss
-from roslin_trainer.model import with_adapters, with_fused_gelu
+from roslin_trainer.model import model_size, with_adapters, with_fused_gelu
 from roslin_trainer.packing import pack_rows
 from roslin_trainer.tokens import TokenRow
 
@@ -71,13 +73,13 @@ def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(attention, "_attend_on_cpu", attention._attend)
 
 
-def build(model_type: str, layers: int, dropout: float | None):
+def build(model_type: str, layers: int, dropout: float | None, attention_name: str = PACKED_ATTENTION):
     config = CONFIGS[model_type]()
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = ["full_attention"] * layers
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation=PACKED_ATTENTION)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation=attention_name)
     model = with_fused_gelu(model).to(torch.bfloat16)
     if dropout is not None:
         training = SimpleNamespace(lora=SimpleNamespace(rank=8, alpha=16, dropout=dropout))
@@ -85,7 +87,7 @@ def build(model_type: str, layers: int, dropout: float | None):
     return model.train()
 
 
-def kept_bytes_a_token(model) -> float:
+def kept_bytes_a_token(model, collate=pack_rows) -> float:
     """Of all tensors that autograd keeps in one step, each storage once, and no weight."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     kept = {}
@@ -99,7 +101,7 @@ def kept_bytes_a_token(model) -> float:
 
     # Long enough that what does not grow with the tokens counts for little.
     learned = np.arange(64) >= 56
-    batch = pack_rows([TokenRow(np.arange(row, row + 64, dtype=np.int32), learned) for row in range(1, 17)])
+    batch = collate([TokenRow(np.arange(row, row + 64, dtype=np.int32), learned) for row in range(1, 17)])
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         SupervisedLoss(model)(model, batch)
     return sum(size for size, _ in kept.values()) / batch.input_ids.numel()
@@ -114,3 +116,22 @@ def test_a_layer_keeps_no_more_than_is_estimated_and_not_much_less(model_type, d
     kept = a_layer / (WIDTH * VALUE_BYTES)
     estimated = layer_activations(small, small.config, dropout or 0.0)
     assert 0.7 * estimated < kept <= estimated
+
+
+def test_eager_attention_keeps_its_weights_too():
+    small, large = (build("gptj", layers, None, "eager") for layers in (2, 4))
+    collate = partial(pad_rows, pad_id=0)
+    a_layer = (kept_bytes_a_token(large, collate) - kept_bytes_a_token(small, collate)) / 2
+    kept = a_layer / (WIDTH * VALUE_BYTES)
+    without = layer_activations(small, small.config, 0.0)
+    estimated = layer_activations(small, small.config, 0.0, eager_tokens=64)
+    assert without < kept <= estimated
+
+
+def test_the_size_of_a_model_counts_eager_attention_where_rows_are_padded(monkeypatch):
+    config = CONFIGS["gptj"]()
+    training = SimpleNamespace(method="full", max_tokens=64, lora=SimpleNamespace(dropout=0.0))
+    packed = model_size(config, training).layer_activations
+    monkeypatch.setattr(attention, "AttentionInterface", None)
+    # Three values, and three for each of two heads and 64 tokens, over a width of 128.
+    assert model_size(config, training).layer_activations - packed == 6

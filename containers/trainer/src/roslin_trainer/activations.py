@@ -9,14 +9,19 @@ FURTHER_NORM_VALUES = 3.5
 # Of an MLP of the layer's width: input and output of its activation; gated, also the gate and the product.
 MLP_VALUES = 2
 GATED_MLP_VALUES = 4
+# Of eager attention: copies of keys and values where heads share them; and a weight in 32 bits and in 16 for
+# each head and each token of the row.
+EAGER_VALUES = 3
+WEIGHT_VALUES = 3
 # A dropout's output and its mask.
 DROPOUT_VALUES = 1.5
 
 
-def layer_activations(model, config, dropout: float) -> float:
+def layer_activations(model, config, dropout: float, eager_tokens: int = 0) -> float:
     """Values that one layer keeps for a token, over the model's width; `dropout` is adapters', if it has any.
 
-    `model` may be on the meta device. test_activations.py holds it against what autograd keeps.
+    `eager_tokens` is the length of a row where attention is eager. `model` may be on the meta device:
+    test_activations.py holds this against what autograd keeps.
     """
     modules = dict(model.named_modules())
     parts = {name.rpartition(".")[2] for name in modules}
@@ -33,6 +38,10 @@ def layer_activations(model, config, dropout: float) -> float:
     if getattr(config, "resid_pdrop", 0.0) > 0:
         # Behind attention and behind the MLP, as in GPT-2.
         values += 2 * DROPOUT_VALUES
+    if eager_tokens > 0:
+        values += (
+            EAGER_VALUES + WEIGHT_VALUES * config.num_attention_heads * eager_tokens / config.hidden_size
+        )
     if dropout > 0:
         adapted = (module for name, module in modules.items() if name.endswith("lora_A.default"))
         widths = sum(module.in_features for module in adapted) / config.num_hidden_layers

@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from roslin_trainer import host
 from roslin_trainer.activations import layer_activations
+from roslin_trainer.attention import why_padded
 from roslin_trainer.compat import DTYPE, import_deepspeed, misread_version
 from roslin_trainer.errors import as_trainer_error, model_unreadable
 from roslin_trainer.exit_codes import ExitCode
@@ -210,8 +211,16 @@ def model_size(config, training: Training) -> ModelSize:
         layers=layers,
         width=width,
         vocabulary=config.vocab_size,
-        layer_activations=layer_activations(model, config, training.lora.dropout),
+        layer_activations=layer_activations(
+            model, config, training.lora.dropout, _eager_tokens(model, training.max_tokens)
+        ),
     )
+
+
+def _eager_tokens(model, max_tokens: int) -> int:
+    """Rows that are padded are read by Transformers' own attention, which for some models is eager alone."""
+    is_eager = why_padded(model.config, max_tokens) and model.config._attn_implementation == "eager"
+    return max_tokens if is_eager else 0
 
 
 def enable_gradient_checkpointing(model) -> None:
