@@ -5,7 +5,7 @@ import type { Plan } from './plan.ts'
 import { type FlowStep, STEPS } from './run.ts'
 import type { Attempt, Run } from './store/run-store.ts'
 
-type Spending = Pick<Run, 'runId' | 'spentUsd'> & { readonly attempts: readonly Attempt[] }
+type Spending = Pick<Run, 'runId' | 'spentUsd' | 'options'> & { readonly attempts: readonly Attempt[] }
 type Limits = Pick<Plan, 'recipe' | 'capacity' | 'reservedUsd' | 'trainingBudgetUsd'>
 
 /**
@@ -36,7 +36,7 @@ function isDone(step: FlowStep, attempts: readonly Pick<Attempt, 'step' | 'jobSt
  * @throws RoslinError LIMIT_TOO_LOW where that is too little for the step.
  */
 export function remainingUsd(
-  { runId, spentUsd = 0, attempts }: Spending,
+  { runId, spentUsd = 0, options = [], attempts }: Spending,
   from: FlowStep,
   { recipe, capacity, reservedUsd, trainingBudgetUsd }: Limits,
 ): number {
@@ -53,7 +53,7 @@ export function remainingUsd(
   }
   const training = attempts.filter(({ step }) => step === 'train')
   if (training.length > 0 && !isDone('train', training)) {
-    const trainedUsd = costUsd(training, capacity, new Date())
+    const trainedUsd = costUsd(training, options, new Date())
     const trainingUsd = leastTrainingUsd(trainingBudgetUsd, usdPerHour, recipe.resources.nodes)
     if (trainingBudgetUsd - trainedUsd < trainingUsd) {
       throw tooLow(

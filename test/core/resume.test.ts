@@ -48,7 +48,13 @@ describe('what a run that goes on may still spend', () => {
     ...ended('train', jobStatus),
     executions: [{ startedAt: at(0), stoppedAt: at(hours) }],
   })
-  const spending = (spentUsd: number, ...attempts: Attempt[]) => ({ runId: 'run', spentUsd, attempts })
+  const { capacity: options } = plan({ maxHours: 10 })
+  const spending = (spentUsd: number, ...attempts: Attempt[]) => ({
+    runId: 'run',
+    spentUsd,
+    options,
+    attempts,
+  })
   const refusal = (...of: Parameters<typeof remainingUsd>) => thrownBy(() => remainingUsd(...of))
 
   it('is its limit less what it has cost', () => {
