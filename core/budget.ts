@@ -45,7 +45,7 @@ export function runBudget(
   return { totalUsd: maxUsd, trainingUsd: roundUpUsd(maxUsd - shareUsd), evaluationUsd: shareUsd }
 }
 
-/** Of a recipe's limits. */
+/** What to do where a recipe's limits allow no more. */
 export const RAISE_LIMITS =
   'Raise limits.maxUsd or limits.maxHours (roslin runs resume --max-usd, --max-hours): the one that allows less counts.'
 

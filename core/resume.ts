@@ -41,35 +41,27 @@ export function remainingUsd(
   { recipe, capacity, reservedUsd, trainingBudgetUsd }: Limits,
 ): number {
   const usdPerHour = capacity[0]?.priceUsdPerHour ?? 0
-  const evaluationUsd = from === 'evaluate' ? leastEvaluationUsd(usdPerHour) : 0
   const leftUsd = reservedUsd - spentUsd
-  if (leftUsd <= 0 || leftUsd < evaluationUsd) {
-    throw tooLow(
-      `Run ${runId}`,
-      spentUsd,
-      reservedUsd,
-      evaluationUsd && `an evaluation needs ${usd(evaluationUsd)} of it`,
-    )
+  if (leftUsd <= 0) throw tooLow(`Run ${runId}`, spentUsd, reservedUsd)
+  const evaluationUsd = leastEvaluationUsd(usdPerHour)
+  if (from === 'evaluate' && leftUsd < evaluationUsd) {
+    const needed = `; an evaluation needs ${usd(evaluationUsd)} of it`
+    throw tooLow(`Run ${runId}`, spentUsd, reservedUsd, needed)
   }
   const training = attempts.filter(({ step }) => step === 'train')
-  if (training.length > 0 && !isDone('train', training)) {
-    const trainedUsd = costUsd(training, options, new Date())
-    const trainingUsd = leastTrainingUsd(trainingBudgetUsd, usdPerHour, recipe.resources.nodes)
-    if (trainingBudgetUsd - trainedUsd < trainingUsd) {
-      throw tooLow(
-        `Training of run ${runId}`,
-        trainedUsd,
-        trainingBudgetUsd,
-        `${usd(trainingUsd)} must be left`,
-      )
-    }
+  if (isDone('train', training)) return leftUsd
+  const trainedUsd = costUsd(training, options, new Date())
+  const trainingUsd = leastTrainingUsd(trainingBudgetUsd, usdPerHour, recipe.resources.nodes)
+  if (trainingBudgetUsd - trainedUsd < trainingUsd) {
+    const needed = `; ${usd(trainingUsd)} must be left`
+    throw tooLow(`Training of run ${runId}`, trainedUsd, trainingBudgetUsd, needed)
   }
   return leftUsd
 }
 
-function tooLow(what: string, costUsd: number, limitUsd: number, needed: string | 0): RoslinError {
-  const why = `${what} has cost ${usd(costUsd)} of the ${usd(limitUsd)} it may cost`
-  return new RoslinError('LIMIT_TOO_LOW', needed ? `${why}; ${needed}.` : `${why}.`, RAISE_LIMITS)
+function tooLow(what: string, costUsd: number, limitUsd: number, needed = ''): RoslinError {
+  const message = `${what} has cost ${usd(costUsd)} of the ${usd(limitUsd)} it may cost${needed}.`
+  return new RoslinError('LIMIT_TOO_LOW', message, RAISE_LIMITS)
 }
 
 const usd = (amount: number) => `$${amount.toFixed(2)}`
