@@ -5,6 +5,7 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers'
 import { HttpRequest } from '@smithy/protocol-http'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { type ErrorCode, RoslinError } from '../core/errors.ts'
+import { hint } from './hint.ts'
 import type { Target } from './target.ts'
 
 export type Query = Readonly<Record<string, string | undefined>>
@@ -25,8 +26,6 @@ const PASSING: readonly ErrorCode[] = ['REQUEST_IN_PROGRESS', 'INTERNAL']
 const NOT_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']
 
 const LOOK_FOR_REASON = '`npx roslin doctor` looks for the reason.'
-const LOOK_FIRST =
-  'What was asked for may have been done all the same: look (`npx roslin runs list`) before you ask for it again.'
 
 /** A request that may be answered when it is sent again. */
 interface Miss {
@@ -89,7 +88,7 @@ export class SignedRequests {
       const isHeldUp = mayBeDone && error.code !== 'INTERNAL'
       const patience = isHeldUp ? POST_PATIENCE_MILLISECONDS : PATIENCE_MILLISECONDS
       if (Date.now() + pause > begunAt + patience) {
-        throw mayBeDone ? new RoslinError(error.code, error.message, LOOK_FIRST) : error
+        throw mayBeDone ? new RoslinError(error.code, error.message, this.#lookFirst()) : error
       }
       await sleep(pause)
     }
@@ -120,7 +119,10 @@ export class SignedRequests {
         // Nothing is left to say of what was deleted.
         return { answer: JSON.parse(text || 'null') }
       } catch {
-        throw this.#unreachable(`${said}, which is no JSON`, method === 'POST' ? LOOK_FIRST : LOOK_FOR_REASON)
+        throw this.#unreachable(
+          `${said}, which is no JSON`,
+          method === 'POST' ? this.#lookFirst() : LOOK_FOR_REASON,
+        )
       }
     }
     const known = RoslinError.parse(text)
@@ -128,7 +130,12 @@ export class SignedRequests {
     const passes = known ? PASSING.includes(known.code) : response.status === 429 || response.status >= 500
     if (!passes) throw error
     const retryAfterMilliseconds = Number(response.headers.get('retry-after')) * 1000 || 0
-    return { error, mayBeDone: true, retryAfterMilliseconds }
+    return { error, mayBeDone: response.status !== 429, retryAfterMilliseconds }
+  }
+
+  #lookFirst(): string {
+    const look = hint('runs list', this.#target.flags)
+    return `What was asked for may have been done all the same: look (\`${look}\`) before you ask for it again.`
   }
 
   #unreachable(why: string, nextStep = LOOK_FOR_REASON): RoslinError {
