@@ -11,14 +11,10 @@ from roslin_trainer.sharding import Machine, ModelSize, Wanted, choose_sharding,
 
 GB = 10**9
 sized = partial(ModelSize, layer_activations=17)
-GPT_J = sized(6_053_381_344, 6_053_381_344, layers=28, width=4096, vocabulary=50_400, layer_activations=17)
-PYTHIA_12B = sized(
-    11_846_072_320, 11_846_072_320, layers=36, width=5120, vocabulary=50_688, layer_activations=17
-)
-PYTHIA_1B = sized(
-    1_011_781_632, 1_011_781_632, layers=16, width=2048, vocabulary=50_304, layer_activations=17
-)
-GPT_J_LORA = sized(6_073_381_344, 20_000_000, layers=28, width=4096, vocabulary=50_400, layer_activations=17)
+GPT_J = sized(6_053_381_344, 6_053_381_344, layers=28, width=4096, vocabulary=50_400)
+PYTHIA_12B = sized(11_846_072_320, 11_846_072_320, layers=36, width=5120, vocabulary=50_688)
+PYTHIA_1B = sized(1_011_781_632, 1_011_781_632, layers=16, width=2048, vocabulary=50_304)
+GPT_J_LORA = sized(6_073_381_344, 20_000_000, layers=28, width=4096, vocabulary=50_400)
 
 
 def machine(gpus: int, gpu_gb: int, host_gb: int = 768) -> Machine:

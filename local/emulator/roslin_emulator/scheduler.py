@@ -153,9 +153,8 @@ class SchedulerClock:
 
 def _iso(seconds: float) -> str:
     """To the second, as AWS gives it."""
-    return (datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=int(seconds))).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )
+    time_utc = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=int(seconds))
+    return time_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # CloudFormation

@@ -12,8 +12,6 @@ TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
 AttentionInterface = getattr(transformers, "AttentionInterface", None)
 # Transformers' own name of the argument, and of the config's field, for a model's precision.
 DTYPE = "dtype" if TRANSFORMERS >= (4, 56) else "torch_dtype"
-
-
 # PyTorch before 2.4 has the fused AdamW on GPUs alone, and cannot go on with it from a state that was read on
 # the CPU, as DeepSpeed reads it.
 HAS_FUSED_ADAM = TORCH >= (2, 4)
